@@ -1,0 +1,1 @@
+"""Keeps the durable memory of AI agents on a Kafka-compatible cluster."""
