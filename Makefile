@@ -1,0 +1,48 @@
+# Everything that this project can do, one target each. `make help` lists them.
+SHELL := bash
+.DEFAULT_GOAL := help
+UV := scripts/uv
+RUN := $(UV) run --quiet
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help setup demo demo-down test unit check e2e bench generate docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+setup: ## install uv and the locked Python packages, build what the local cluster needs
+	$(UV) sync --quiet
+	$(RUN) python -m e2e.stand build
+
+demo: ## main job on real parts: a cluster, the operator, five files, a client, an edit, a killed broker
+	$(UV) sync --quiet
+	$(RUN) python -m e2e.demo up $(DEMO_ARGS)
+
+demo-down: ## remove all that the demo made
+	$(RUN) python -m e2e.demo down
+
+test: ## all tests: checks, unit, component, integration, then end to end on the stand
+	$(UV) sync --quiet
+	$(RUN) python scripts/run_tests.py
+
+unit: ## unit and component tests only (no cluster, no Kafka)
+	$(RUN) pytest tests -m "not integration and not kafka"
+
+check: ## ruff, mypy, layer rules, generated files up to date
+	$(RUN) python scripts/check.py
+
+e2e: ## end-to-end tests alone, on the cluster that CLUSTER names (stand, kind or current)
+	$(RUN) pytest e2e -p no:cacheprovider $(if $(CLUSTER),--cluster $(CLUSTER))
+
+bench: ## measure the bars on the stand, result in build/bench/ (WORKLOAD=all)
+	$(RUN) python -m benchmarks $(WORKLOAD)
+
+generate: ## write the generated files: CRDs, API reference, the chart's copy of the CRDs
+	$(RUN) python scripts/generate.py
+
+docs: ## build the documentation into site/
+	$(UV) run --quiet --group docs mkdocs build --strict
+
+clean: ## stop the local cluster, remove what was built (caches stay: make clean-cache)
+	-$(RUN) python -m e2e.stand down --wipe
+	rm -rf build dist site .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

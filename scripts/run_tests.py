@@ -1,0 +1,160 @@
+"""Runs every test of the project, slow preparations side by side with what does not need them.
+
+The seconds of each part are printed and written to build/test-parts.json; each part's whole output is in
+build/logs/<part>.log. The last lines are pytest's own summaries.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "logs"
+HEARTBEAT = 30.0
+SUMMARY = re.compile(r"^=+ (.*\d+ (?:passed|failed|error|skipped|deselected).*) =+$")
+COVERED = ("core", "domain", "api")
+
+
+@dataclass
+class Part:
+    """One command of the run: its name, what it needs to have ended well, and how it went."""
+
+    name: str
+    command: list[str]
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    seconds: float = 0.0
+    code: int | None = None
+    summary: str = ""
+    process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    began: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        return self.code is not None
+
+
+def pytest(*args: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-q", "--durations=5", *args]
+
+
+def plan() -> list[Part]:
+    coverage = ["--cov=agentmemory", "--cov-branch", "--cov-report=", "-n", "2"]
+    return [
+        Part("build", [sys.executable, "-m", "e2e.stand", "build"]),
+        Part("unit", pytest("tests", "-m", "not integration and not kafka", *coverage)),
+        Part("check", [sys.executable, "scripts/check.py"], after=("unit",)),
+        Part("coverage", [sys.executable, "scripts/coverage_gate.py"], needs=("unit",)),
+        Part("integration", pytest("tests", "-m", "integration or kafka"), needs=("build",), after=("unit", "check")),
+        Part("e2e", pytest("e2e", "-p", "no:cacheprovider"), needs=("build",), after=("integration",)),
+    ]
+
+
+def start(part: Part, lines: queue.Queue[tuple[Part, str]]) -> None:
+    part.began = time.monotonic()
+    part.process = subprocess.Popen(  # noqa: S603
+        part.command,
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    show(part, "started")
+    threading.Thread(target=follow, args=(part, lines), daemon=True).start()
+
+
+def follow(part: Part, lines: queue.Queue[tuple[Part, str]]) -> None:
+    assert part.process and part.process.stdout
+    with (LOGS / f"{part.name}.log").open("w") as log:
+        for line in part.process.stdout:
+            log.write(line)
+            log.flush()
+            lines.put((part, line.rstrip()))
+    part.process.wait()
+    lines.put((part, ""))
+
+
+def show(part: Part, text: str) -> None:
+    print(f"{part.name:>11} | {text}", flush=True)  # noqa: T201
+
+
+def settle(part: Part) -> None:
+    """Record how an ended process ended."""
+    assert part.process
+    part.code = part.process.returncode
+    part.seconds = time.monotonic() - part.began
+    show(part, f"{'ok' if part.code == 0 else f'FAILED with exit code {part.code}'} after {part.seconds:.0f} s")
+
+
+def startable(part: Part, parts: dict[str, Part]) -> bool:
+    return part.process is None and not part.ended and all(parts[n].ended for n in (*part.needs, *part.after))
+
+
+def skip_hopeless(parts: dict[str, Part]) -> None:
+    """A part whose need failed cannot run: that is a failure of its own, never silence."""
+    for part in parts.values():
+        broken = [n for n in part.needs if parts[n].ended and parts[n].code]
+        if broken and part.process is None and not part.ended:
+            part.code = 1
+            part.summary = f"not run: {', '.join(broken)} failed"
+            show(part, part.summary)
+
+
+def run(parts: dict[str, Part]) -> None:
+    lines: queue.Queue[tuple[Part, str]] = queue.Queue()
+    spoke = time.monotonic()
+    while not all(part.ended for part in parts.values()):
+        skip_hopeless(parts)
+        for part in parts.values():
+            if startable(part, parts):
+                start(part, lines)
+        try:
+            part, line = lines.get(timeout=1.0)
+        except queue.Empty:
+            if time.monotonic() - spoke > HEARTBEAT:
+                spoke = time.monotonic()
+                for part in parts.values():
+                    if part.process and not part.ended:
+                        show(part, f"still running, {spoke - part.began:.0f} s")
+            continue
+        if line:
+            spoke = time.monotonic()
+            found = SUMMARY.match(line)
+            part.summary = found[1] if found else part.summary
+            show(part, line)
+        elif part.process and part.process.returncode is not None and not part.ended:
+            settle(part)
+
+
+def main() -> int:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    parts = {part.name: part for part in plan()}
+    run(parts)
+    total = time.monotonic() - began
+    facts = {p.name: {"seconds": round(p.seconds, 1), "code": p.code, "summary": p.summary} for p in parts.values()}
+    (ROOT / "build" / "test-parts.json").write_text(
+        json.dumps({"total_seconds": round(total, 1), "parts": facts}, indent=2) + "\n"
+    )
+    print(f"\nparts of {total:.0f} s (build/test-parts.json, logs in build/logs/):")  # noqa: T201
+    for part in parts.values():
+        print(f"  {part.name:<12}{part.seconds:7.1f} s  {'ok' if part.code == 0 else 'FAILED'}")  # noqa: T201
+    for part in parts.values():
+        if part.summary:
+            print(f"=== {part.name}: {part.summary} ===")  # noqa: T201
+    return 1 if any(part.code for part in parts.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
