@@ -23,13 +23,16 @@ def main() -> int:
     for name, command in CHECKS.items():
         began = time.monotonic()
         program = shutil.which(command[0]) or command[0]
-        done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True)  # noqa: S603
-        print(f"check {name:<10} {'ok' if done.returncode == 0 else 'FAILED':<7}{time.monotonic() - began:5.1f} s", flush=True)  # noqa: T201
+        done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True)
+        print(
+            f"check {name:<10} {'ok' if done.returncode == 0 else 'FAILED':<7}{time.monotonic() - began:5.1f} s",
+            flush=True,
+        )
         if done.returncode:
             failed.append(name)
-            print(done.stdout + done.stderr, flush=True)  # noqa: T201
+            print(done.stdout + done.stderr, flush=True)
     if failed:
-        print("failed: " + ", ".join(failed))  # noqa: T201
+        print("failed: " + ", ".join(failed))
     return 1 if failed else 0
 
 

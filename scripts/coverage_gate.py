@@ -47,7 +47,7 @@ def main() -> int:
         if value < BAR:
             for path, facts in sorted(members.items(), key=lambda item: percent([item[1]]))[:10]:
                 out.write(f"    {percent([facts]):6.1f} %  {path}\n")
-    print(out.getvalue(), end="")  # noqa: T201
+    print(out.getvalue(), end="")
     return 1 if failed else 0
 
 

@@ -30,11 +30,11 @@ def chart_copies(check: bool) -> list[str]:
 def main() -> int:
     check = "--check" in sys.argv[1:]
     command = [sys.executable, "-m", "agentmemory.api.crdgen", *(["--check"] if check else [])]
-    if subprocess.run(command, cwd=ROOT, env=None).returncode:  # noqa: S603
+    if subprocess.run(command, cwd=ROOT, env=None).returncode:
         return 1
     differing = chart_copies(check)
     for name in differing:
-        print(f"{CHART_CRDS.relative_to(ROOT) / name} differs from crds/{name}: run `make generate`")  # noqa: T201
+        print(f"{CHART_CRDS.relative_to(ROOT) / name} differs from crds/{name}: run `make generate`")
     return 1 if differing else 0
 
 

@@ -60,7 +60,7 @@ def plan() -> list[Part]:
 
 def start(part: Part, lines: queue.Queue[tuple[Part, str]]) -> None:
     part.began = time.monotonic()
-    part.process = subprocess.Popen(  # noqa: S603
+    part.process = subprocess.Popen(
         part.command,
         cwd=ROOT,
         text=True,
@@ -74,7 +74,8 @@ def start(part: Part, lines: queue.Queue[tuple[Part, str]]) -> None:
 
 
 def follow(part: Part, lines: queue.Queue[tuple[Part, str]]) -> None:
-    assert part.process and part.process.stdout
+    assert part.process is not None
+    assert part.process.stdout is not None
     with (LOGS / f"{part.name}.log").open("w") as log:
         for line in part.process.stdout:
             log.write(line)
@@ -85,7 +86,7 @@ def follow(part: Part, lines: queue.Queue[tuple[Part, str]]) -> None:
 
 
 def show(part: Part, text: str) -> None:
-    print(f"{part.name:>11} | {text}", flush=True)  # noqa: T201
+    print(f"{part.name:>11} | {text}", flush=True)
 
 
 def settle(part: Part) -> None:
@@ -158,13 +159,13 @@ def main() -> int:
     (ROOT / "build" / "test-parts.json").write_text(
         json.dumps({"total_seconds": round(total, 1), "parts": facts}, indent=2) + "\n"
     )
-    print(f"\nparts of {total:.0f} s (build/test-parts.json, logs in build/logs/):")  # noqa: T201
+    print(f"\nparts of {total:.0f} s (build/test-parts.json, logs in build/logs/):")
     for part in parts.values():
-        print(f"  {part.name:<12}{part.seconds:7.1f} s  {'ok' if part.code == 0 else 'FAILED'}")  # noqa: T201
+        print(f"  {part.name:<12}{part.seconds:7.1f} s  {'ok' if part.code == 0 else 'FAILED'}")
     for part in parts.values():
         if part.summary:
-            print(f"=== {part.name}: {part.summary} ===")  # noqa: T201
-    print(closing(parts))  # noqa: T201
+            print(f"=== {part.name}: {part.summary} ===")
+    print(closing(parts))
     return 1 if any(part.code for part in parts.values()) else 0
 
 
