@@ -1,4 +1,4 @@
-"""kubectl for the demo and the end-to-end tests: apply, read, wait for a condition. Errors carry kubectl's own words."""
+"""kubectl for the demo and the end-to-end tests; errors carry its own words."""
 
 from __future__ import annotations
 
