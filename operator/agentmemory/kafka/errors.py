@@ -1,0 +1,120 @@
+"""Kafka's errors in the operator's terms: what kind it is, Kafka's own words, and the way out.
+
+The reason of a condition is Kafka's own name of the error in CamelCase (`POLICY_VIOLATION` -> `PolicyViolation`).
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import NamedTuple
+
+import kafka.errors as kafka_errors
+
+from agentmemory.core.errors import Denied, Invalid, OperatorError, Transient
+
+_ASK_RIGHTS = "Give the operator's principal this right, or use credentials that have it."
+_UPGRADE = "The broker's version is older than what this needs."
+
+
+class _Rule(NamedTuple):
+    make: Callable[[str, str], OperatorError]
+    way_out: str
+
+
+def _after(seconds: float) -> Callable[[str, str], OperatorError]:
+    """A Transient that is worth its next try after so many seconds at the earliest."""
+    return lambda reason, message: Transient(reason, message, retry_after=seconds)
+
+
+# By Kafka's error code (org.apache.kafka.common.protocol.Errors). What is not here is Transient: a wrong guess then
+# costs retries, whereas a wrong Invalid would leave the object lying.
+_RULES: dict[int, _Rule] = {
+    3: _Rule(Transient, "It is made again if it is wanted."),  # UNKNOWN_TOPIC_OR_PARTITION
+    17: _Rule(Invalid, "Choose another name."),  # INVALID_TOPIC_EXCEPTION
+    29: _Rule(Denied, _ASK_RIGHTS),  # TOPIC_AUTHORIZATION_FAILED
+    30: _Rule(Denied, _ASK_RIGHTS),  # GROUP_AUTHORIZATION_FAILED
+    31: _Rule(Denied, _ASK_RIGHTS),  # CLUSTER_AUTHORIZATION_FAILED
+    33: _Rule(Denied, "Use a mechanism that the listener has enabled."),  # UNSUPPORTED_SASL_MECHANISM
+    35: _Rule(Invalid, _UPGRADE),  # UNSUPPORTED_VERSION
+    # Names are ours by construction, so an existing topic is one that this broker's metadata did not show yet, or
+    # one that a request made whose answer got lost: looked at again, not fought over.
+    36: _Rule(_after(0.2), "It is described again."),  # TOPIC_ALREADY_EXISTS
+    37: _Rule(Invalid, "Partitions can only be added."),  # INVALID_PARTITIONS
+    # Brokers may be on their way; retried slowly so that a grown pool heals it without an edit.
+    38: _Rule(_after(5.0), "Add brokers, or lower the replication factor."),  # INVALID_REPLICATION_FACTOR
+    39: _Rule(Invalid, ""),  # INVALID_REPLICA_ASSIGNMENT
+    40: _Rule(Invalid, "Change the value that is named."),  # INVALID_CONFIG
+    42: _Rule(Invalid, ""),  # INVALID_REQUEST
+    44: _Rule(Invalid, "The cluster's policy forbids it: change the value, or ask who runs the cluster."),
+    54: _Rule(Invalid, "Set authorizer.class.name on the cluster."),  # SECURITY_DISABLED
+    58: _Rule(Denied, "Check user and password in the Secret of credentials."),  # SASL_AUTHENTICATION_FAILED
+    73: _Rule(Invalid, "Set delete.topic.enable on the cluster, or keep the topic."),  # TOPIC_DELETION_DISABLED
+    89: _Rule(_after(1.0), "Kafka slows down this principal's changes: wait."),  # THROTTLING_QUOTA_EXCEEDED
+    93: _Rule(Invalid, "Choose other iterations or another mechanism."),  # UNACCEPTABLE_CREDENTIAL
+    104: _Rule(Invalid, "The address leads to another cluster."),  # INCONSISTENT_CLUSTER_ID
+}
+
+
+def from_code(code: int, text: str | None, what: str) -> OperatorError | None:
+    """The error of an answer's item; None when the code says that all went well. `what` names the item."""
+    if code == 0:
+        return None
+    known = kafka_errors.for_code(code)
+    rule = _RULES.get(code, _Rule(Transient, ""))
+    reason = _camel(known.message) if known.message and known.errno == code else f"KafkaError{code}"
+    said = text or known.description or f"error {code}"
+    return rule.make(reason, _sentence(what, said, rule.way_out))
+
+
+def raise_for(code: int, text: str | None, what: str) -> None:
+    """Raises the error of a whole answer, if it is one."""
+    error = from_code(code, text, what)
+    if error is not None:
+        raise error
+
+
+def from_exception(exc: BaseException, what: str, servers: str) -> OperatorError:
+    """The error of a call that got no answer. `servers` names the bootstrap addresses."""
+    if isinstance(exc, OperatorError):
+        return exc
+    if isinstance(exc, kafka_errors.IncompatibleBrokerVersion):
+        return Invalid("UnsupportedVersion", _sentence(what, str(exc), _UPGRADE))
+    if isinstance(exc, kafka_errors.BrokerResponseError) and exc.errno is not None:
+        text = ", ".join(str(arg) for arg in exc.args)
+        error = from_code(exc.errno, text, what)
+        if error is not None:
+            return error
+    refusal = tls_refusal(exc)
+    if refusal is not None:
+        return Denied("TlsRefused", _sentence(what, f"no trust between {servers} and us: {refusal}", _TLS_WAY_OUT))
+    if isinstance(exc, TimeoutError | kafka_errors.KafkaTimeoutError):
+        return Transient("KafkaTimedOut", f"{what}: no answer from {servers} in time; it is tried again.")
+    said = str(exc) or type(exc).__name__
+    return Transient("KafkaUnreachable", f"{what}: no connection to {servers} ({said}); it is tried again.")
+
+
+_TLS_WAY_OUT = "Check ca.crt and the certificate's names and dates on both sides."
+
+
+def tls_refusal(exc: BaseException) -> str | None:
+    """What TLS objected to, when one side does not accept the other's certificate; None for any other failure.
+
+    kafka-python raises its own connection error while it handles the TLS one, which is then the context.
+    """
+    seen: BaseException | None = exc
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return seen.verify_message
+        if isinstance(seen, ssl.SSLError) and "ALERT" in str(seen.reason):
+            return str(seen.reason).replace("_", " ").lower()
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _sentence(what: str, said: str, way_out: str) -> str:
+    said = said.strip()
+    ended = said if said.endswith((".", "!", "?")) else said + "."
+    return f"{what}: {ended} {way_out}".rstrip()
+
+
+def _camel(constant: str) -> str:
+    return "".join(word.capitalize() for word in constant.split("_"))

@@ -1,0 +1,142 @@
+"""One live connection to a cluster: the only module that knows kafka-python's inner classes.
+
+kafka-python runs a connection's input and output in a thread of its own; here its futures are turned into asyncio's,
+so that a call costs no further thread and every wait has an end. Its admin helpers are not used: they raise the first
+item's error and drop the others, keep a controller's id beyond its life, and retry a refused password until the time is
+up. Requests go to any broker, which forwards them to the controller (KIP-590).
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from typing import Any
+
+import kafka.errors as kafka_errors
+from kafka.future import Future
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
+
+from agentmemory.kafka.credentials import Credentials
+from agentmemory.kafka.errors import tls_refusal
+from agentmemory.kafka.tls import client_context
+
+CLIENT_ID = "agent-memory-operator"
+CLOSE_LIMIT = 2.0
+"""Seconds that closing may take before the connection is left to its daemon thread."""
+
+
+class _Manager(KafkaConnectionManager):  # type: ignore[misc]
+    """Gives up at once where Kafka refuses who we are; kafka-python would go on until its bootstrap time is up."""
+
+    def get_connection(self, node_id: Any, **options: Any) -> Any:
+        connection = super().get_connection(node_id, **options)
+        connection.init_future.add_errback(lambda exc: self._remember_refusal(node_id, exc))
+        return connection
+
+    def _remember_refusal(self, node_id: Any, exc: BaseException) -> None:
+        # The library raises what is recorded here at its next look at this node.
+        sasl = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError)
+        if isinstance(exc, sasl) or tls_refusal(exc) is not None:
+            self._auth_failures[node_id] = exc
+
+
+class Link:
+    """Made by `Link.open`; `send` may be called many times at once."""
+
+    def __init__(self, net: Any, manager: Any) -> None:
+        self._net = net
+        self._manager = manager
+
+    @classmethod
+    async def open(cls, credentials: Credentials, limit: float) -> "Link":
+        """Connects within `limit` seconds. Raises kafka-python's errors, TimeoutError, OSError; Invalid for bad PEM."""
+        configs = _configs(credentials, limit)
+        net = NetworkSelector(**configs)
+        link = cls(net, _Manager(net, **configs))
+        net.start()
+        try:
+            async with asyncio.timeout(limit):
+                await _await(link._manager.bootstrap_async(limit * 1000))
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    async def send(self, request: Any, limit: float) -> Any:
+        """The answer to a request, from whichever broker is at hand. Raises kafka-python's errors or TimeoutError.
+
+        Waits while no connection is ready (nothing is sent then), never sends twice.
+        """
+        deadline = time.monotonic() + limit
+        pause = 0.02
+        async with asyncio.timeout(limit):
+            while True:
+                left_ms = (deadline - time.monotonic()) * 1000
+                try:
+                    return await _await(self._manager.call_soon(self._manager.send, request, None, left_ms))
+                except kafka_errors.NodeNotReadyError:
+                    await asyncio.sleep(pause)  # connections being made or in backoff; kafka-python signals neither
+                    pause = min(pause * 2, 0.5)
+
+    async def close(self) -> None:
+        """Ends the connection and its thread; returns after CLOSE_LIMIT seconds at the latest."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def end() -> None:
+            try:
+                self._manager.close()
+                self._net.close()
+            finally:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(ended.set)
+
+        threading.Thread(target=end, name="kafka-close", daemon=True).start()
+        try:
+            await asyncio.wait_for(ended.wait(), CLOSE_LIMIT)
+        except TimeoutError:
+            logging.getLogger(__name__).warning(
+                "a Kafka connection did not close within %s s; left behind", CLOSE_LIMIT
+            )
+
+
+def _configs(credentials: Credentials, limit: float) -> dict[str, Any]:
+    sasl = {
+        "sasl_mechanism": credentials.mechanism,
+        "sasl_plain_username": credentials.username,
+        "sasl_plain_password": credentials.password,
+    }
+    return {
+        "bootstrap_servers": credentials.servers(),
+        "client_id": CLIENT_ID,
+        "security_protocol": credentials.security_protocol,
+        "ssl_context": client_context(credentials),
+        "receive_message_max_bytes": 100_000_000,
+        "request_timeout_ms": limit * 1000,
+        "socket_connection_setup_timeout_ms": min(limit, 5.0) * 1000,
+        "reconnect_backoff_max_ms": 1000,
+        # More at once than the default 5: the library refuses instead of queueing above it; brokers take one by one.
+        "max_in_flight_requests_per_connection": 100,
+        **(sasl if credentials.username is not None else {}),
+    }
+
+
+async def _await(future: Future) -> Any:
+    """Waits for a kafka-python future, which its own thread settles."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[Any] = loop.create_future()
+
+    def settle() -> None:
+        if waiter.done():  # given up meanwhile
+            return
+        if future.exception is None:
+            waiter.set_result(future.value)
+        else:
+            waiter.set_exception(future.exception)
+
+    def tell(_: Any) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle)
+
+    future.add_both(tell)
+    return await waiter
