@@ -95,6 +95,11 @@ class KeyedQueue:
         """The monotonic time at which the next delayed key becomes ready, if any."""
         return min((due for due, _ in self._delayed.values()), default=None)
 
+    def due(self) -> bool:
+        """Whether `get` would return at once."""
+        self._promote()
+        return self._open and self.ready > 0
+
     def open(self) -> None:
         """Start to hand out keys (a standby collects them with the queue shut)."""
         self._open = True

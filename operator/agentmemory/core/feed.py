@@ -1,0 +1,61 @@
+"""From the watch into the store, and what is known about the watch's health.
+
+A watch can die silently (its connection hangs, its task ends) while the process lives on. The resync compares a list
+with what the watch brought: a change that the list shows and the watch still has not delivered after a grace period
+proves that it is dead. Missed deletes prove nothing: after a re-list a watch may honestly skip them.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentmemory.core.key import Key, key_of
+from agentmemory.core.metrics import Metrics
+from agentmemory.core.store import Object, Store, version_of
+
+
+@dataclass
+class Feed:
+    """Every watch event goes through `event`; every list of the resync through `listed`."""
+
+    store: Store
+    metrics: Metrics = field(default_factory=Metrics)
+    # key -> the version that a list showed and the watch owes us, and since when (monotonic seconds)
+    _owed: dict[Key, tuple[int, float]] = field(default_factory=dict)
+
+    def event(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
+        """One event of the watch; type None is an object that was there when the watch started."""
+        obj = raw if "kind" in raw else {**raw, "kind": kind}
+        key = key_of(obj)
+        self.metrics.watch_events.labels(kind, type_ or "LISTED").inc()
+        self._settle(key, obj)
+        if type_ == "DELETED":
+            self.store.drop(key, obj["metadata"].get("uid"))
+        else:
+            self.store.put(obj)
+
+    def listed(
+        self, kind: str, objs: list[Object], version: str, now: float, namespace: str | None = None
+    ) -> list[Key]:
+        """Compare a list with the store and repair the store; returns the keys that differed."""
+        differed = self.store.replace(kind, objs, namespace, version)
+        for key in differed:
+            obj = self.store.get(key)
+            if obj is None:
+                self.metrics.resync_repairs.labels(kind, "vanished").inc()
+                self._owed.pop(key, None)
+                continue
+            self.metrics.resync_repairs.labels(kind, "changed").inc()
+            owed = version_of(obj["metadata"])
+            if owed is not None:
+                self._owed[key] = (owed, self._owed.get(key, (0, now))[1])
+        return differed
+
+    def overdue(self, now: float, grace: float) -> list[Key]:
+        """Keys whose change the watch has owed us for more than `grace` seconds: it is dead."""
+        return [key for key, (_, since) in self._owed.items() if now - since > grace]
+
+    def _settle(self, key: Key, obj: Object) -> None:
+        owed = self._owed.get(key)
+        seen = version_of(obj["metadata"])
+        if owed is not None and (seen is None or seen >= owed[0]):
+            del self._owed[key]

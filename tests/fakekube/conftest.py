@@ -1,0 +1,5 @@
+"""Fixtures of this folder."""
+
+from .fixture import world
+
+__all__ = ["world"]
