@@ -17,14 +17,12 @@ from pydantic_core import CoreSchema
 from agentmemory.api.labels import GROUP
 from agentmemory.api.lists import ListMap
 from agentmemory.api.messages import explain
-from agentmemory.api.rules import KEY, Rule, immutable
+from agentmemory.api.rules import KEY, NEW_OBJECT, Rule, immutable
 from agentmemory.api.types import DnsLabel, DnsSubdomain
 from agentmemory.core.errors import Invalid
 
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
-
-NEW_OBJECT = "make a new object and delete this one"
 
 
 class _Model(BaseModel):

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from agentmemory.api.base import (
     AGE,
-    NEW_OBJECT,
     READY,
     REASON,
     Column,
@@ -17,8 +16,9 @@ from agentmemory.api.base import (
     SpecModel,
     StatusModel,
 )
+from agentmemory.api.cluster_rules import CLUSTER_RULES
 from agentmemory.api.lists import ListSet
-from agentmemory.api.rules import Rule, duration_between, immutable, object_name
+from agentmemory.api.rules import NEW_OBJECT, Rule, duration_between, immutable, object_name
 from agentmemory.api.shapes import Resources, Storage
 from agentmemory.api.types import LETTER_LABEL_PATTERN, DnsLabel, Duration
 from agentmemory.domain.names import CLUSTER_LENGTH
@@ -82,29 +82,7 @@ class FailureDetection(SpecModel):
 class MemoryClusterSpec(SpecModel):
     """What the platform team wants of the cluster."""
 
-    RULES = (
-        Rule(
-            "(self.engine == 'external') == has(self.external)",
-            "external belongs to engine external: add it there, remove it elsewhere",
-            lambda spec: (spec.engine == "external") == (spec.external is not None),
-        ),
-        Rule(
-            "self.engine != 'external' || !(has(self.controllers) || has(self.image) || has(self.failureDetection))",
-            "controllers, image and failureDetection mean nothing with engine external; remove them",
-            lambda spec: (
-                spec.engine != "external" or not spec.model_fields_set & {"controllers", "image", "failure_detection"}
-            ),
-        ),
-        Rule(
-            "(has(self.controllers) ? self.controllers.replicas : 3) == "
-            "(has(oldSelf.controllers) ? oldSelf.controllers.replicas : 3)",
-            "controllers.replicas cannot change (absent, it is 3); " + NEW_OBJECT,
-        ),
-        Rule(
-            "!has(oldSelf.region) || (has(self.region) && self.region.name == oldSelf.region.name)",
-            "region cannot change or be removed once set, since the data rests there; " + NEW_OBJECT,
-        ),
-    )
+    RULES = CLUSTER_RULES
 
     engine: Annotated[Literal["kafka", "external"], immutable("engine", NEW_OBJECT)]
     """kafka: Apache Kafka with KRaft, made here. external: brokers that somebody else runs. Cannot change."""

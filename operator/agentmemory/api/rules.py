@@ -17,6 +17,9 @@ from agentmemory.api.types import LABEL_PATTERN, Duration, Quantity
 
 KEY = "x-kubernetes-validations"
 
+NEW_OBJECT = "make a new object and delete this one"
+"""The way out where something cannot change."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -38,7 +41,8 @@ class Rule:
     def schema(self) -> dict[str, str]:
         """The entry of `x-kubernetes-validations`."""
         entry = {"rule": self.cel, "message": self.message}
-        return entry | ({"fieldPath": self.path} if self.path else {})
+        told = self.path and not self.path.startswith(".metadata")  # the apiserver takes no path into metadata
+        return entry | ({"fieldPath": self.path} if told else {})
 
     def keep(self, value: Any) -> Any:
         """The value, or a pydantic error that carries the message."""

@@ -12,7 +12,7 @@ _CLASS_STAYS = Rule(
     "storageClassName cannot be added, changed or removed; make a new pool with the other class and move to it",
 )
 _SIZE_STAYS = Rule(
-    "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
+    "self.type == 'Ephemeral' || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
     "size cannot shrink, since a volume cannot; write the old size or more",
     path=".size",
 )
@@ -30,8 +30,6 @@ class Resources(SpecModel):
 class Storage(SpecModel):
     """A persistent volume for each node."""
 
-    RULES = (_SIZE_STAYS, _CLASS_STAYS)
-
     size: Quantity = Quantity("10Gi")
     """Size of one volume, `10Gi`. Cannot shrink."""
     storage_class_name: DnsSubdomain | None = None
@@ -43,11 +41,7 @@ class BrokerStorage(SpecModel):
 
     RULES = (
         Rule("self.type == oldSelf.type", "type cannot change; make a new pool of the other type and move to it"),
-        Rule(
-            "self.type == 'Ephemeral' || " + _SIZE_STAYS.cel,
-            _SIZE_STAYS.message,
-            path=_SIZE_STAYS.path,
-        ),
+        _SIZE_STAYS,
         _CLASS_STAYS,
         Rule(
             "self.type == 'Persistent' || !has(self.storageClassName)",
