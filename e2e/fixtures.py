@@ -1,0 +1,46 @@
+"""Fixtures of the end-to-end tests: the operator installed by its chart, the five example files applied and ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from e2e.clusters import Cluster
+from e2e.demo.recorder import Recorder
+from e2e.demo.story import PLATFORM, TEAM, Story
+from e2e.kubectl import Kubectl
+from e2e.release import Release
+from e2e.setup import release_on
+
+
+@pytest.fixture(scope="session")
+def kubectl(cluster: Cluster) -> Kubectl:
+    return Kubectl(cluster.kubectl_program, cluster.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, kubectl: Kubectl) -> Iterator[Release]:
+    installed = release_on(cluster, kubectl)
+    installed.install()
+    yield installed
+
+
+@pytest.fixture(scope="session")
+def story(release: Release, kubectl: Kubectl) -> Story:
+    """The five files applied and ready; the story tells the rest."""
+    told = Story(kubectl, release.operator_image, Recorder(Console(force_terminal=False, width=120)))
+    told.platform()
+    told.team()
+    return told
+
+
+@pytest.fixture
+def platform_namespace(story: Story) -> str:
+    return PLATFORM
+
+
+@pytest.fixture
+def team_namespace(story: Story) -> str:
+    return TEAM

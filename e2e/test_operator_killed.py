@@ -1,0 +1,69 @@
+"""The operator is killed again and again while the five files are applied: the end is the same."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import yaml
+
+from e2e.clusters import Cluster
+from e2e.demo.story import EXAMPLES, PLATFORM, TEAM, Story
+from e2e.kubectl import Kubectl
+from e2e.release import NAMESPACE, ROLES, Release
+from e2e.snapshot import differences, snapshot
+
+FILES = ("cluster.yaml", "brokers.yaml", "tenant.yaml", "family.yaml", "client.yaml")
+OTHER = {PLATFORM: "memory-killed", TEAM: "support-killed"}
+KILLS = 10
+# The kills fall into this many seconds after the files are applied (a quiet run needs about as long).
+WINDOW = 45.0
+
+
+def moved(text: str) -> str:
+    """An example file, in the other pair of namespaces."""
+    for here, there in OTHER.items():
+        text = text.replace(here, there)
+    return text
+
+
+def kill_at(moments: list[float], kubectl: Kubectl, release: Release, draw: random.Random, killed: list[str]) -> None:
+    began = time.monotonic()
+    for moment in moments:
+        time.sleep(max(0.0, began + moment - time.monotonic()))
+        for pod in release.pods(draw.choice(ROLES)):
+            kubectl("-n", NAMESPACE, "delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
+            killed.append(pod)
+
+
+def test_the_same_end_after_ten_kills(cluster: Cluster, kubectl: Kubectl, release: Release, story: Story) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    moments = sorted(draw.uniform(0.0, WINDOW) for _ in range(KILLS))
+    killed: list[str] = []
+    for namespace in OTHER.values():
+        kubectl.ensure_namespace(namespace)
+    killer = threading.Thread(target=kill_at, args=(moments, kubectl, release, draw, killed))
+    killer.start()
+    try:
+        texts = [moved((EXAMPLES / name).read_text()) for name in FILES]
+        kubectl.apply(*texts)
+        killer.join()
+        assert len(killed) >= KILLS
+        for text in texts:
+            obj = yaml.safe_load(text)
+            kubectl.wait_ready(obj["kind"].lower(), obj["metadata"]["name"], obj["metadata"]["namespace"], 240)
+        reference = snapshot(kubectl, {PLATFORM: "platform", TEAM: "team"})
+        perturbed = snapshot(kubectl, {OTHER[PLATFORM]: "platform", OTHER[TEAM]: "team"})
+        assert differences(comparable(reference), comparable(perturbed)) == []
+    finally:
+        killer.join()
+        kubectl("delete", "--ignore-not-found", "-f", "-", stdin="\n---\n".join(texts[::-1]), timeout=180)
+        kubectl("-n", OTHER[PLATFORM], "delete", "persistentvolumeclaims", "--all", timeout=180)
+
+
+def comparable(state: dict[str, object]) -> dict[str, object]:
+    """The story may have edited its family and grown its topic meanwhile: declared numbers are not compared."""
+    return {name: value for name, value in state.items() if not name.startswith("TopicFamily")}
