@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from rich.console import Console
 
@@ -21,10 +19,10 @@ def kubectl(cluster: Cluster) -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def release(cluster: Cluster, kubectl: Kubectl) -> Iterator[Release]:
+def release(cluster: Cluster, kubectl: Kubectl) -> Release:
     installed = release_on(cluster, kubectl)
     installed.install()
-    yield installed
+    return installed
 
 
 @pytest.fixture(scope="session")
