@@ -1,0 +1,32 @@
+"""What the operator's tenant role may do in Kafka: topics, users and their rules, and nothing with the nodes.
+
+Its certificate is kept in the operator's own namespace. It is no super user: it cannot read or write records, and the
+list below is all it has. Managing rules needs Alter on the cluster, with which it could grant itself more; that is why
+only this role has the certificate, and why what it grants is shown by `kafka-acls.sh --list`.
+"""
+
+from agentmemory.engines.kafka.names import TENANT_PRINCIPAL
+from agentmemory.kafka.model import Acl, Operation, ResourceType
+
+_WHO = f"User:{TENANT_PRINCIPAL}"
+_TOPIC: tuple[Operation, ...] = (
+    "CREATE",
+    "DELETE",
+    "ALTER",  # partitions
+    "DESCRIBE",
+    "ALTER_CONFIGS",
+    "DESCRIBE_CONFIGS",
+)
+_CLUSTER: tuple[Operation, ...] = (
+    "ALTER",  # SCRAM users and access rules
+    "DESCRIBE",  # brokers, users and rules as they are
+    "ALTER_CONFIGS",  # client quotas
+    "DESCRIBE_CONFIGS",
+)
+
+
+def _all(resource: ResourceType, name: str, operations: tuple[Operation, ...]) -> set[Acl]:
+    return {Acl(_WHO, resource, name, "LITERAL", operation) for operation in operations}
+
+
+TENANT_OPERATOR: frozenset[Acl] = frozenset(_all("TOPIC", "*", _TOPIC) | _all("CLUSTER", "kafka-cluster", _CLUSTER))
