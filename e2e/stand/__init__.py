@@ -1,0 +1,1 @@
+"""A real Kubernetes cluster on a bare Debian machine, without Docker; see README.md."""

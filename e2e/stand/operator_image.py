@@ -1,0 +1,94 @@
+"""The operator's image: the base, the locked dependencies (a layer that seldom changes) and the project's wheel."""
+
+import os
+import shutil
+from pathlib import Path
+
+from e2e.stand import base_image, cached, oci, paths
+from e2e.stand.shell import StandError, digest, run, step
+
+NAME = "local/agent-memory-operator:dev"
+HOME = "/opt/agent-memory-operator"
+LAUNCHER = """#!/usr/bin/python3
+from agentmemory.__main__ import main
+
+main()
+"""
+
+
+def image() -> oci.Image:
+    deps = oci.remembered_layer("operator-deps", _deps_key(), lambda: [(_dependencies(), f"{HOME}/deps")])
+    app = oci.remembered_layer("operator-app", _app_key(), lambda: [(_application(), f"{HOME}/app")])
+    env = {
+        "PATH": f"{HOME}/app/bin:{oci.PATH}",
+        "PYTHONPATH": f"{HOME}/app:{HOME}/deps",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    entrypoint = ["agent-memory-operator"]
+    return oci.Recipe(NAME, [base_image.layer(), deps, app], entrypoint, env, user="65532:65532").image()
+
+
+def uv() -> str:
+    """The uv that runs us (`uv run` tells), else PATH's."""
+    found = os.environ.get("UV") or shutil.which("uv")
+    if not found:
+        raise StandError("uv is not on PATH: run `make setup`, or start this by `scripts/uv run`")
+    return found
+
+
+def _deps_key() -> str:
+    return digest(paths.REPOSITORY / "uv.lock", base_image.release(), os.uname().machine)
+
+
+def _app_key() -> str:
+    here = paths.REPOSITORY
+    return digest(*(here / part for part in ("operator", "templates", "crds", "pyproject.toml")), base_image.release())
+
+
+def _dependencies() -> Path:
+    return cached.folder("operator-deps", _deps_key(), _install_dependencies)
+
+
+def _install_dependencies(folder: Path) -> None:
+    with step("installing the operator's locked dependencies for its image"):
+        export = [uv(), "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project"]
+        requirements = run(export, cwd=paths.REPOSITORY)
+        listed = folder.parent / f"{folder.name}.requirements.txt"
+        listed.write_text(requirements)
+        _install(folder, "-r", str(listed), "--require-hashes")
+        listed.unlink()
+        _compile(folder)
+
+
+def _application() -> Path:
+    return cached.folder("operator-app", _app_key(), _install_application)
+
+
+def _install_application(folder: Path) -> None:
+    with step("building the operator's wheel"):
+        wheels = folder / "wheel"
+        run([uv(), "build", "--quiet", "--wheel", "--out-dir", wheels], cwd=paths.REPOSITORY)
+        _install(folder, "--no-deps", str(next(wheels.glob("*.whl"))))
+        shutil.rmtree(wheels)
+    launcher = folder / "bin/agent-memory-operator"
+    launcher.parent.mkdir(exist_ok=True)
+    launcher.write_text(LAUNCHER)
+    launcher.chmod(0o755)
+    _compile(folder)
+
+
+def _install(folder: Path, *what: str) -> None:
+    platform = f"{os.uname().machine}-manylinux_2_28"
+    target = ["--target", folder, "--python-version", base_image.python_version(), "--python-platform", platform]
+    run([uv(), "pip", "install", "--quiet", "--only-binary", ":all:", *target, *what], cwd=folder)
+
+
+def _compile(folder: Path) -> None:
+    """Compiles with the image's own Python, in a view of its files that is gone afterwards.
+
+    The hash is not checked at run time, so that no file time matters and a read-only root starts fast.
+    """
+    root = base_image.root()
+    script = 'mount --bind "$1" "$2/mnt" && exec chroot "$2" python3 -m compileall -q --invalidation-mode unchecked-hash /mnt'
+    run(["unshare", "--mount", "sh", "-c", script, "sh", folder, root])
