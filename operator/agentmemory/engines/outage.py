@@ -1,0 +1,63 @@
+"""A Kafka cluster that does not answer: told in the same words however long it takes, and its end met within seconds.
+
+All that wait for one cluster retry at one common rate, however many they are; the first that gets through wakes the
+others. So an outage costs next to nothing, and nobody waits for the next resync.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from agentmemory.core.errors import OperatorError, Transient
+from agentmemory.core.key import Key
+from agentmemory.core.outcome import Again
+
+log = structlog.get_logger(__name__)
+
+# Seconds between two tries of one object when it waits alone.
+PAUSE = 2.0
+# Tries a second for one cluster, over all that wait for it.
+RATE = 50.0
+# What agentmemory.kafka calls a request without an answer.
+LOST = frozenset({"KafkaTimedOut", "KafkaUnreachable", "KafkaConnectionClosed"})
+
+
+class Unanswered(Transient):
+    """Kafka cannot be asked at present. Reason and message are the same each time: a condition is written once."""
+
+
+def unanswered(cluster: Key, error: OperatorError) -> OperatorError:
+    """The error as Unanswered when it stands for a missing answer, else the error itself."""
+    if error.reason not in LOST:
+        return error
+    found = Unanswered(
+        "KafkaUnavailable",
+        f"Kafka of MemoryCluster {cluster.namespace}/{cluster.name} does not answer; it is asked again until it does",
+    )
+    found.__cause__ = error
+    return found
+
+
+class Outages:
+    """The objects of one kind that wait, by cluster."""
+
+    def __init__(self, enqueue: Callable[[Key, float], None]) -> None:
+        self._enqueue = enqueue
+        self._waiting: dict[Key, set[Key]] = {}
+
+    def wait(self, cluster: Key, key: Key, error: Unanswered) -> Again:
+        """`key` met no answer."""
+        waiting = self._waiting.setdefault(cluster, set())
+        if not waiting:
+            log.warning("kafka does not answer", cluster=str(cluster), why=str(error.__cause__ or error))
+        waiting.add(key)
+        return Again(max(PAUSE, len(waiting) / RATE), error.reason)
+
+    def over(self, cluster: Key) -> None:
+        """The cluster answered somebody."""
+        waiting = self._waiting.pop(cluster, None)
+        if waiting is None:
+            return
+        log.info("kafka answers again", cluster=str(cluster), waited=len(waiting))
+        for key in waiting:
+            self._enqueue(key, 0.0)

@@ -1,0 +1,195 @@
+"""The story of a TopicFamily: agree, look at Kafka, do what is missing, say how it stands.
+
+One status write for a new Retain family, one more for the finalizer of a Delete family, none when nothing changed;
+everything that is read in Kubernetes comes from the store.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from agentmemory.api.base import parse
+from agentmemory.api.conditions import Phase, is_ready, phase_of_error, ready, stalled
+from agentmemory.api.topicfamily import TopicFamily
+from agentmemory.context import Context
+from agentmemory.core.errors import Denied, Invalid, OperatorError, Transient
+from agentmemory.core.key import Key, key_of
+from agentmemory.core.outcome import Again, Done, Outcome
+from agentmemory.engines.frame import Changes, fingerprint, readiness
+from agentmemory.engines.handover import Handover
+from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
+from agentmemory.engines.notice import warn
+from agentmemory.engines.outage import Outages, Unanswered
+from agentmemory.families import desired, policy
+from agentmemory.families.ending import Ending
+from agentmemory.families.model import Seen
+from agentmemory.families.topics import DirectTopics, Topics
+from agentmemory.families.world import World, gather
+from agentmemory.kube.errors import NotLeading
+from agentmemory.kube.status import write_status
+
+log = structlog.get_logger(__name__)
+
+Object = dict[str, Any]
+# Seconds until brokers are counted again; their coming wakes the family earlier.
+SHORT_OF_BROKERS = 5.0
+
+
+class FamilyReconciler:
+    """Runs in the tenant role."""
+
+    kind = "TopicFamily"
+
+    def __init__(self, context: Context, topics: Topics | None = None) -> None:
+        """`topics`: how Kafka is reached; by default each family for itself."""
+        self._context = context
+        handover = Handover(context.kube, context.settings.namespace, context.clock)
+        self._topics = topics or DirectTopics(context.kafka, handover)
+        self._outages = Outages(context.enqueue)
+        self._ending = Ending(context, self._topics)
+        self._frames = Changes(context.store, fingerprint)
+        self._readiness = Changes(context.store, readiness)
+
+    def owners(self, obj: dict[str, Any]) -> Iterable[Key]:
+        """A tenant's families, or those of a cluster's tenants; when only readiness changed, those not ready."""
+        if obj["kind"] not in ("MemoryTenant", "MemoryCluster"):
+            return ()
+        frame, readiness_too = self._frames.matter(obj), self._readiness.matter(obj)
+        if not frame and not readiness_too:
+            return ()
+        tenants = tenants_of(self._context.store.list("MemoryTenant", key_of(obj).namespace), obj)
+        families = self._context.store.list(self.kind)
+        return [key_of(it) for it in families if tenant_of(it) in tenants and (frame or not is_ready(it))]
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Bring the family's topics to what it declares, or say why not."""
+        obj = self._context.store.get(key)
+        if obj is None or is_paused(obj):
+            return Done()
+        try:
+            family = parse(TopicFamily, obj)
+        except Invalid as error:
+            return await self._unreadable(obj, error)
+        world = gather(self._context.store, family)
+        if is_ending(obj):
+            return await self._end(key, obj, world)
+        found = policy.judge(world)
+        if found is not None:
+            await self._say(obj, world, found)
+            return Done()
+        return await self._keep(key, await self._finalizer(obj, world), world)
+
+    async def _unreadable(self, obj: Object, error: Invalid) -> Outcome:
+        """An object of an older CRD, or edited past the API. Its deletion is not held up: its topics stay."""
+        if is_ending(obj):
+            log.warning("family goes unread, its topics stay", key=str(key_of(obj)), why=error.message)
+            await release(self._context.kube, self._context.store, obj)
+        else:
+            await self._say(obj, None, phase_of_error(error))
+        return Done()
+
+    async def _end(self, key: Key, obj: Object, world: World) -> Outcome:
+        try:
+            await self._ending.end(obj, world)
+        except Unanswered as error:
+            await self._say(obj, world, phase_of_error(error))
+            return self._outages.wait(world.frame.cluster_key, key, error)
+        except (Denied, Invalid) as error:
+            await self._say(obj, world, stalled(error.reason, f"its topics cannot be deleted: {error.message}"))
+            raise
+        return Done()
+
+    async def _finalizer(self, obj: Object, world: World) -> Object:
+        """Only a family that deletes its topics holds up its own deletion."""
+        change = hold if world.family.spec.deletion_policy == "Delete" else release
+        return await change(self._context.kube, self._context.store, obj)
+
+    async def _keep(self, key: Key, obj: Object, world: World) -> Outcome:
+        cluster = world.frame.cluster_key
+        try:
+            answer = await self._topics.observe(cluster, [*world.topic_names().values(), *world.left_over().values()])
+        except Unanswered as error:
+            await self._say(obj, world, phase_of_error(error))
+            return self._outages.wait(cluster, key, error)
+        except Denied as error:
+            await self._say(obj, world, phase_of_error(error))
+            raise
+        self._outages.over(cluster)
+        seen = {name: found for name, found in answer.items() if isinstance(found, Seen)}
+        failed = {name: found for name, found in answer.items() if isinstance(found, OperatorError)}
+        return await self._change(key, obj, world, seen, failed)
+
+    async def _change(
+        self, key: Key, obj: Object, world: World, seen: dict[str, Seen], failed: dict[str, OperatorError]
+    ) -> Outcome:
+        """Do what is missing, topic by topic: one that fails leaves the others done."""
+        cluster, short = world.frame.cluster_key, policy.enough_brokers(world, seen.keys() | failed)
+        needed = desired.needs(world, seen, unknown=failed)
+        needed = needed if short is None else desired.without_new(needed)
+        if needed:
+            if not self._context.leading():
+                raise NotLeading("NotLeading", "topics are not changed: this process does not hold its Lease")
+            results = await self._topics.meet(cluster, needed)
+            log.info("changed topics", key=str(key), made=[*results.created], failed=[*results.failed])
+            failed |= results.failed
+            seen = desired.after(seen, needed, results)
+        if leaving := desired.to_delete(world, seen):
+            kept = await self._ending.drop(obj, cluster, leaving)
+            failed |= kept
+            seen = {name: found for name, found in seen.items() if name not in leaving or name in kept}
+        return await self._tell(key, obj, world, seen, failed, short)
+
+    async def _tell(
+        self,
+        key: Key,
+        obj: Object,
+        world: World,
+        seen: Mapping[str, Seen],
+        failed: Mapping[str, OperatorError],
+        short: Phase | None,
+    ) -> Outcome:
+        errors = sorted(failed.values(), key=_urgency)
+        if errors and all(error.reason == "TopicAlreadyExists" for error in errors):
+            raise errors[0]  # brokers did not list it yet: nothing to tell, a moment later they do
+        shrunk = policy.partitions_that_shrink(world, seen).values()
+        found = policy.sum_up([*map(phase_of_error, errors), *shrunk, *([short] if short else [])])
+        if anew := desired.made_anew(world, seen):
+            await warn(self._context.kube, obj, "TopicsMadeAnew", _lost(anew), self._context.clock.now())
+        await self._say(obj, world, found or ready(desired.ready_message(world, seen)), seen)
+        if errors and isinstance(errors[0], Unanswered):
+            return self._outages.wait(world.frame.cluster_key, key, errors[0])
+        if errors:
+            raise errors[0]
+        return Again(SHORT_OF_BROKERS, short.reason) if short else Done()
+
+    async def _say(
+        self, obj: Object, world: World | None, phase: Phase, seen: Mapping[str, Seen] | None = None
+    ) -> None:
+        status = desired.status(obj, world, phase, seen, self._context.clock.now())
+        await write_status(self._context.kube, self._context.store, obj, status)
+
+
+def tenant_of(family: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Namespace and name of the tenant that a family refers to."""
+    ref = (family.get("spec") or {}).get("tenantRef") or {}
+    return ref.get("namespace"), ref.get("name")
+
+
+def tenants_of(tenants: Iterable[Mapping[str, Any]], obj: Mapping[str, Any]) -> set[tuple[str | None, str | None]]:
+    """The tenant itself, or the tenants of a cluster out of those of its namespace."""
+    key = key_of(obj)
+    if key.kind == "MemoryTenant":
+        return {(key.namespace, key.name)}
+    of_cluster = (it for it in tenants if ((it.get("spec") or {}).get("clusterRef") or {}).get("name") == key.name)
+    return {(key.namespace, it["metadata"]["name"]) for it in of_cluster}
+
+
+def _urgency(error: OperatorError) -> int:
+    """What is worth the earliest retry comes first."""
+    order = (Unanswered, Transient, Denied)
+    return next((rank for rank, kind in enumerate(order) if isinstance(error, kind)), len(order))
+
+
+def _lost(names: list[str]) -> str:
+    return f"deleted by somebody else and made anew, so their records are lost: {', '.join(names)}"
