@@ -13,9 +13,13 @@ Name = Annotated[str, typer.Option(help="Which stand; one runs at a time on a ma
 
 
 @app.command()
-def up(nodes: Annotated[int, typer.Option(help="How many nodes, 1 to 3.")] = 1, name: Name = "default") -> None:
+def up(
+    nodes: Annotated[int, typer.Option(help="How many nodes, 1 to 3.")] = 1,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Without what an earlier life has left in it.")] = False,
+    name: Name = "default",
+) -> None:
     """Bring the cluster up, building what is missing; prints the kubeconfig's path. Safe to run again."""
-    print(stand.Stand(name).up(nodes))
+    print(stand.Stand(name).up(nodes, fresh))
 
 
 @app.command()

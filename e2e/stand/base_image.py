@@ -40,7 +40,8 @@ def base() -> oci.Image:
 
 def release() -> str:
     """The codename of this machine's Debian: what is built against its libraries runs in the image."""
-    values = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.M))
+    lines = re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.M)
+    values: dict[str, str] = dict(lines)
     if values.get("ID") != "debian":
         raise StandError(
             "images are assembled on Debian only; elsewhere use kind, or build from images/*/Containerfile"

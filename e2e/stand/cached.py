@@ -1,7 +1,6 @@
 """Folders that are made once and kept, named by a hash of what they are made from."""
 
 import fcntl
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,5 +38,5 @@ def folder(kind: str, key: str, build: Callable[[Path], None]) -> Path:
             shutil.rmtree(building, ignore_errors=True)
             building.mkdir(parents=True)
             build(building)
-            os.rename(building, final)
+            building.rename(final)
     return final

@@ -20,7 +20,7 @@ def record(state: Path, settings: dict[str, str]) -> None:
 def recorded() -> Path | None:
     """The state folder of the stand that this machine runs, or ran when something crashed."""
     content = _record()
-    return Path(content["state"]) if content else None
+    return Path(str(content["state"])) if content else None
 
 
 def _record() -> dict[str, object]:
@@ -87,10 +87,19 @@ def demand_nothing(state: Path) -> None:
         raise StandError("`down` has left on this machine:\n  " + "\n  ".join(rest))
 
 
-def wipe(state: Path) -> None:
-    """Forgets the cluster: its objects, certificates, volumes, logs, images."""
+def wipe(state: Path, keep_images: bool = False) -> None:
+    """Forgets the cluster: its objects, certificates, volumes, logs, and unless they are kept the nodes' images."""
     if _mounts(state):
         raise StandError(f"{state} has mounts in it and is not removed: {', '.join(_mounts(state))}")
-    shutil.rmtree(state, ignore_errors=True)
-    if state.exists():
+    kept = set(state.glob("node*/containerd")) if keep_images else set()
+    for entry in [*state.glob("*"), *state.glob("node*/*")]:
+        if entry in kept or any(entry in folder.parents for folder in kept):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    if not kept:
+        shutil.rmtree(state, ignore_errors=True)
+    if state.exists() and not kept:
         raise StandError(f"{state} could not be removed")

@@ -80,7 +80,14 @@ def _install_application(folder: Path) -> None:
 
 def _install(folder: Path, *what: str) -> None:
     platform = f"{os.uname().machine}-manylinux_2_28"
-    target = ["--target", folder, "--python-version", base_image.python_version(), "--python-platform", platform]
+    target: list[str | Path] = [
+        "--target",
+        folder,
+        "--python-version",
+        base_image.python_version(),
+        "--python-platform",
+        platform,
+    ]
     run([uv(), "pip", "install", "--quiet", "--only-binary", ":all:", *target, *what], cwd=folder)
 
 
@@ -90,5 +97,6 @@ def _compile(folder: Path) -> None:
     The hash is not checked at run time, so that no file time matters and a read-only root starts fast.
     """
     root = base_image.root()
-    script = 'mount --bind "$1" "$2/mnt" && exec chroot "$2" python3 -m compileall -q --invalidation-mode unchecked-hash /mnt'
+    compiling = "python3 -m compileall -q --invalidation-mode unchecked-hash /mnt"
+    script = f'mount --bind "$1" "$2/mnt" && exec chroot "$2" {compiling}'
     run(["unshare", "--mount", "sh", "-c", script, "sh", folder, root])

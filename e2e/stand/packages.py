@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable
+from pathlib import Path
 
 from e2e.stand.shell import StandError, run, step
 
@@ -30,7 +31,7 @@ def missing(programs: dict[str, str]) -> list[str]:
         {
             package
             for program, package in programs.items()
-            if shutil.which(program, path=path()) is None and not os.path.exists(program)
+            if shutil.which(program, path=path()) is None and not Path(program).exists()
         }
     )
 

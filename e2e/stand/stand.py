@@ -3,7 +3,9 @@
 import datetime
 import os
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +71,12 @@ class Stand:
     def node(self, name: str) -> Node:
         return next(node for node in self.nodes() if node.name == name)
 
-    def up(self, nodes: int = 1) -> Path:
-        """Brings the cluster up with at least that many nodes, cleans what a crash has left; the kubeconfig's path."""
+    def up(self, nodes: int = 1, fresh: bool = False) -> Path:
+        """Brings the cluster up with at least that many nodes and the images as they are now; the kubeconfig's path.
+
+        What runs well goes on; else what a crash has left is cleaned and all starts again, with the data that it had
+        or, when `fresh`, with none.
+        """
         self._require_root()
         if not 1 <= nodes <= MAXIMUM_NODES:
             raise StandError(f"the stand has 1 to {MAXIMUM_NODES} nodes, not {nodes}")
@@ -83,6 +89,8 @@ class Stand:
                 raise StandError(f"this machine runs another stand, {other}: end that one first (down)")
             build()
             leftovers.clean(self.folder)
+            if fresh:
+                leftovers.wipe(self.folder, keep_images=True)
             with step(f"starting the stand with {nodes} node(s)"):
                 self._start(nodes)
         return self.kubeconfig
@@ -203,6 +211,13 @@ class Stand:
             return all(_ready_since(api, node.name, since) for node in nodes)
 
         until("the nodes to be ready", 90, ready, pause=0.2)
+
+
+@contextmanager
+def in_use(purpose: str) -> Iterator[None]:
+    """Keeps two users of this machine's cluster apart: held for a whole run of tests or of the demo."""
+    with cached.lock(paths.cache() / "cluster.lock", f"tests or the demo on {purpose}"):
+        yield
 
 
 def build() -> None:

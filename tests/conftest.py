@@ -1,0 +1,19 @@
+"""Fixtures that tests of several packages share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.stand.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real etcd and kube-apiserver (marker `integration`): no root, no pods, free ports, a folder of their own."""
+    folder: Path = tmp_path_factory.mktemp("control-plane")
+    control = ControlPlane(folder)
+    try:
+        control.start()
+        yield control
+    finally:
+        control.stop()
