@@ -1,0 +1,43 @@
+"""The command line of the operator itself."""
+
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+
+from agentmemory.version import VERSION
+
+cli = typer.Typer(
+    help="Keeps the durable memory of AI agents on a Kafka-compatible cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@cli.command()
+def run(
+    role: Annotated[str | None, typer.Option(help="platform, tenant or all [env: AGENTMEMORY_ROLE]")] = None,
+) -> None:
+    """Run the operator until SIGTERM. Everything else is set by AGENTMEMORY_* variables (see the chart)."""
+    from agentmemory.app import main  # seconds of imports that `version` and `--help` need not wait for
+
+    raise typer.Exit(_until_complete(main(os.environ, role)))
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(VERSION)
+
+
+def _until_complete(main: Coroutine[Any, Any, int]) -> int:
+    if sys.platform == "linux":
+        import uvloop
+
+        return uvloop.run(main)
+    import asyncio
+
+    return asyncio.run(main)

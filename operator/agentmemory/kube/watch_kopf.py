@@ -1,0 +1,202 @@
+"""kopf as transport: its watch streams feed our store. The only module that imports kopf.
+
+What is used of it: login, discovery, streams with reconnection. What is kept off: diffs, progress, finalizers,
+annotations, Events, peering, daemons, timers, indices (see docs/adr/0005-kopf-as-transport.md).
+
+kopf knows one list of namespaces for all kinds; so there is one kopf operator per list of namespaces.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import kopf
+from kubernetes.aio.client import Configuration
+
+from agentmemory.kube.resources import RESOURCES
+from agentmemory.kube.watch import OnEvent, Target, WatchEnded
+
+# An object with kopf's finalizer would be patched by kopf to take it off: so it must be one that nobody uses.
+UNUSED_FINALIZER = "agentmemory.dev/never-set"
+
+
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Nothing to compare with: changes are our store's business."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:  # noqa: ARG002
+        """No copy of the object."""
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+        """Nothing was stored."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is stored."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Handlers have no progress: the event handler only fills the store."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> None:  # noqa: ARG002
+        """Nothing was stored."""
+        return
+
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Nothing is stored."""
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """Nothing is there."""
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        """Nothing is touched."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """The essence as it is."""
+        return essence
+
+
+class Backoffs:
+    """1, 2, 4, 5, 5, ... seconds for ever: an apiserver that is away for long does not end the streams.
+
+    Whether a stream is dead all the same is for the resync to find out.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (1, 2, 4)
+        while True:
+            yield 5
+
+
+class KopfWatch:
+    """Implements kube.watch.Watch. `login` gives fresh credentials; `own_signals` puts our signal handlers back."""
+
+    def __init__(self, login: Callable[[], Any], own_signals: Callable[[], None] = lambda: None) -> None:
+        self._login = login
+        self._own_signals = own_signals
+
+    async def run(self, targets: Sequence[Target], on_event: OnEvent, ready: Callable[[], None]) -> None:
+        """Stream until cancelled. Raises WatchEnded when a stream or a handler failed for good."""
+        logging.getLogger("kopf").setLevel(logging.WARNING)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        tasks: set[asyncio.Task[Any]] = set()
+        try:
+            for namespaces, kinds in _groups(targets).items():
+                tasks |= await self._spawn(namespaces, kinds, on_event, failed)
+            ready()
+            await asyncio.wait({*tasks, failed}, return_when=asyncio.FIRST_COMPLETED)
+            raise WatchEnded("WatchEnded", f"the watch ended: {_reason(tasks, failed)}")
+        finally:
+            failed.cancel()
+            await _cancel(tasks)
+
+    async def _spawn(
+        self, namespaces: tuple[str, ...], kinds: list[Target], on_event: OnEvent, failed: asyncio.Future[None]
+    ) -> set[asyncio.Task[Any]]:
+        registry = kopf.OperatorRegistry()
+        settings = _settings()
+        kopf.on.login(registry=registry)(self._credentials)
+        for target in kinds:
+            _register(registry, settings, target, on_event, failed)
+        spawned = await kopf.spawn_tasks(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            **({"namespaces": namespaces} if namespaces else {"clusterwide": True}),
+        )
+        # kopf has taken SIGINT and SIGTERM for itself.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        self._own_signals()
+        return {*spawned}
+
+    async def _credentials(self, **_: Any) -> kopf.ConnectionInfo:
+        return connection_info(await self._login())
+
+
+def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
+    """Our client's configuration in kopf's terms."""
+    scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        scheme=scheme.capitalize() if token else None,
+        token=token.strip() or None,
+        proxy_url=configuration.proxy,
+    )
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.scanning.disabled = True  # the kinds are there: the resync waited for them
+    settings.watching.initial_streaming = True
+    settings.queueing.idle_timeout = 0.1
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = Backoffs()
+    settings.persistence.finalizer = UNUSED_FINALIZER
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
+    settings.process.ultimate_exiting_timeout = None
+    return settings
+
+
+def _register(
+    registry: kopf.OperatorRegistry,
+    settings: kopf.OperatorSettings,
+    target: Target,
+    on_event: OnEvent,
+    failed: asyncio.Future[None],
+) -> None:
+    resource = RESOURCES[target.kind]
+    names = (resource.group, resource.version, resource.plural)
+    if target.selector:
+        settings.watching.label_selectors[names] = target.selector
+
+    async def feed(event: kopf.RawEvent, **_: Any) -> None:
+        try:
+            on_event(target.kind, event["type"], dict(event["object"]))
+        except Exception as error:
+            # kopf would log it and go on with a store that is wrong.
+            if not failed.done():
+                failed.set_exception(error)
+
+    kopf.on.event(*names, id=f"feed-{resource.plural}", registry=registry)(feed)
+
+
+def _groups(targets: Sequence[Target]) -> dict[tuple[str, ...], list[Target]]:
+    """Targets by the namespaces that they are bound to; () is all namespaces."""
+    where: dict[Target, list[str]] = {}
+    for target in targets:
+        bound = where.setdefault(Target(target.kind, None, target.selector), [])
+        if target.namespace is not None:
+            bound.append(target.namespace)
+    groups: dict[tuple[str, ...], list[Target]] = {}
+    for target, namespaces in where.items():
+        groups.setdefault(tuple(sorted(namespaces)), []).append(target)
+    return groups
+
+
+def _reason(tasks: set[asyncio.Task[Any]], failed: asyncio.Future[None]) -> str:
+    for future in (failed, *tasks):
+        if future.done() and not future.cancelled():
+            error = future.exception()
+            if error is not None:
+                return f"{type(error).__name__}: {error}"
+    return "one of its tasks returned"
+
+
+async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+    # Not kopf.run_tasks: it would cancel every other task of the loop too, running reconciles among them.
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=10)
