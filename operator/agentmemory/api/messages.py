@@ -6,7 +6,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from agentmemory.api.types import LABEL_PATTERN, SUBDOMAIN_PATTERN
+
 MOST = 5
+"""How many faults are told at once."""
+
+_PATTERNS = {
+    LABEL_PATTERN: "is not a DNS label; write lower-case letters, digits and inner hyphens only",
+    SUBDOMAIN_PATTERN: "is not a DNS name; write lower-case letters, digits, inner hyphens and dots only",
+}
 
 
 def explain(error: ValidationError) -> str:
@@ -42,7 +50,8 @@ def _what(fault: ErrorDetails, context: Mapping[str, Any]) -> str:
         case "extra_forbidden":
             return "is not a known field; remove it or mend its spelling"
         case "string_pattern_mismatch":
-            return f"{value!r} does not match {context['pattern']}"
+            pattern = context["pattern"]
+            return f"{_short(value)} {_PATTERNS.get(pattern, f'does not match {pattern}')}"
         case "value_error":
             return str(context["error"])
         case "rule":

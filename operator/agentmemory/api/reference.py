@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from agentmemory.api.base import API_VERSION, KindInfo
-from agentmemory.api.rules import KEY
+from agentmemory.api.structural import rules
 
 _HEAD = f"""<!-- Written by `python -m agentmemory.api.crdgen` from operator/agentmemory/api; change it there. -->
 # API reference
@@ -37,11 +37,9 @@ def _kind(info: KindInfo, schema: Mapping[str, Any]) -> Iterator[str]:
         yield "| field | type | default | meaning |\n| --- | --- | --- | --- |"
         yield from _rows(schema["properties"][part], f"{part}.")
         yield ""
-    refusals = list(_refusals(schema, ""))
-    if refusals:
-        yield "### Refused\n"
-        yield from (f"- {refusal}" for refusal in refusals)
-        yield ""
+    yield "### Refused\n"
+    yield from (f"- `{path.removeprefix('.') or 'object'}`: {entry['message']}" for path, entry in rules(schema))
+    yield ""
 
 
 def _rows(schema: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -85,12 +83,3 @@ def _default(schema: Mapping[str, Any]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "&#124;")
-
-
-def _refusals(schema: Mapping[str, Any], path: str) -> Iterator[str]:
-    for rule in schema.get(KEY, ()):
-        yield f"`{path or 'object'}`: {rule['message']}"
-    for name, child in schema.get("properties", {}).items():
-        yield from _refusals(child, f"{path}.{name}".removeprefix("."))
-    if "items" in schema:
-        yield from _refusals(schema["items"], f"{path}[]")

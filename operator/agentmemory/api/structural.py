@@ -74,10 +74,10 @@ def violations(schema: Mapping[str, Any], path: str) -> Iterator[str]:
         yield from violations(schema["items"], f"{path}[]")
 
 
-def rules(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Every CEL rule as (path, rule), outermost first."""
-    for rule in schema.get(KEY, ()):
-        yield path, rule["rule"]
+def rules(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Every CEL rule as (path, entry), outermost first: `.spec.topics[].partitions`."""
+    for entry in schema.get(KEY, ()):
+        yield path, entry
     for name, child in schema.get("properties", {}).items():
         yield from rules(child, f"{path}.{name}")
     if "items" in schema:

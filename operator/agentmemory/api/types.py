@@ -4,15 +4,13 @@ A value keeps its text (`Quantity.text`, `Duration.text`) and is written back as
 """
 
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from agentmemory.domain import names, units
-
-Schema = dict[str, Any]
 
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 LETTER_LABEL_PATTERN = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
@@ -25,54 +23,58 @@ DnsSubdomain = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOM
 """RFC 1123 subdomain: the name of a Secret or a StorageClass."""
 
 
-class Quantity(int):
+class _Number(int):
+    """A whole number that remembers how it was written."""
+
+    PATTERN: ClassVar[str]
+    EXAMPLES: ClassVar[str]
+    READ: ClassVar["staticmethod[[str], int]"]
+    written: str | int
+
+    def __new__(cls, written: str | int) -> Self:
+        made = super().__new__(cls, cls.READ(str(written)))
+        made.written = written
+        return made
+
+    @property
+    def text(self) -> str:
+        """As it was written: what goes into a pod's resources."""
+        return str(self.written)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.written!r})"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str | int]]:
+        return type(self), (self.written,)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _parsed(cls, (str, int), cls.EXAMPLES)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": cls.PATTERN,
+            "minimum": 1,
+        }
+
+
+class Quantity(_Number):
     """A positive number of bytes (or bytes a second) as Kubernetes writes it: `10Gi`, `500M` or a plain integer."""
 
-    text: str
-
-    def __new__(cls, text: str | int) -> Self:
-        made = super().__new__(cls, units.parse_quantity(str(text)))
-        made.text = str(text)
-        return made
-
-    def __repr__(self) -> str:
-        return f"Quantity({self.text!r})"
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
-        return type(self), (self.text,)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _number_or_text(cls, "quantity")
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _int_or_string(units.QUANTITY_PATTERN)
+    PATTERN = units.QUANTITY_PATTERN
+    EXAMPLES = "a quantity; write for example 500M, 10Gi or 1073741824"
+    READ = staticmethod(units.parse_quantity)
 
 
-class CpuQuantity(int):
+class CpuQuantity(_Number):
     """An amount of CPU in thousandths of a core, written `500m`, `2` or `0.5`."""
 
-    text: str
-
-    def __new__(cls, text: str | int | float) -> Self:
-        made = super().__new__(cls, units.parse_cpu(str(text)))
-        made.text = str(text)
-        return made
-
-    def __repr__(self) -> str:
-        return f"CpuQuantity({self.text!r})"
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
-        return type(self), (self.text,)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _number_or_text(cls, "amount of CPU")
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _int_or_string(units.CPU_PATTERN)
+    PATTERN = units.CPU_PATTERN
+    EXAMPLES = "an amount of CPU; write for example 500m, 2 or '0.5'"
+    READ = staticmethod(units.parse_cpu)
 
 
 class Duration(timedelta):
@@ -98,36 +100,27 @@ class Duration(timedelta):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return _parsed(cls, str, "duration")
+        return _parsed(cls, (str,), "a duration; write for example 720h, 1h30m or 5s")
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "pattern": units.DURATION_PATTERN, "maxLength": 24}
 
 
-def _int_or_string(pattern: str) -> Schema:
-    return {
-        "anyOf": [{"type": "integer"}, {"type": "string"}],
-        "x-kubernetes-int-or-string": True,
-        "pattern": pattern,
-        "minimum": 1,
-    }
-
-
-def _number_or_text(cls: type[Quantity] | type[CpuQuantity], noun: str) -> CoreSchema:
-    return _parsed(cls, (str, int), noun)
-
-
-def _parsed(cls: Any, accepted: type | tuple[type, ...], noun: str) -> CoreSchema:
-    """Text (or a number) through `cls`, written back as its text; an instance stays itself."""
+def _parsed(cls: Any, accepted: tuple[type, ...], noun: str) -> CoreSchema:
+    """Text (or a number) through `cls`, written back as it was; an instance stays itself."""
 
     def parse(value: Any) -> Any:
         if isinstance(value, cls):
             return value
         if isinstance(value, bool) or not isinstance(value, accepted):
-            raise ValueError(f"{value!r} is not a {noun}; write it as text")
+            raise ValueError(f"{value!r} is not {noun}")
         return cls(value)
 
     return core_schema.no_info_plain_validator_function(
-        parse, serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.text)
+        parse, serialization=core_schema.plain_serializer_function_ser_schema(_written)
     )
+
+
+def _written(value: _Number | Duration) -> str | int:
+    return value.text if isinstance(value, Duration) else value.written
