@@ -41,7 +41,7 @@ generate: ## write the generated files: CRDs, API reference, the chart's copy of
 	$(RUN) python scripts/generate.py
 
 docs: ## build the documentation into site/
-	$(UV) run --quiet --group docs mkdocs build --strict
+	$(RUN) mkdocs build --strict
 
 clean: ## stop the local cluster, remove what was built (caches stay: make clean-cache)
 	-$(RUN) python -m e2e.stand down --wipe

@@ -1,0 +1,32 @@
+"""Takes the operator's finalizer off every object, so that nothing is left waiting for an operator that goes away."""
+
+from collections.abc import Sequence
+
+from agentmemory.api.labels import FINALIZER
+from agentmemory.core.key import key_of
+from agentmemory.kube.client import KubeClient
+
+# The kinds whose deletion has work to do.
+KINDS = ("MemoryClient", "TopicFamily", "MemoryTenant")
+
+
+def without_ours(finalizers: Sequence[str]) -> list[str]:
+    """What others put there."""
+    return [name for name in finalizers if name != FINALIZER]
+
+
+async def release(kube: KubeClient) -> int:
+    """How many objects were released. Topics, users and ACLs stay in Kafka as they are. Raises OperatorError."""
+    released = 0
+    for kind in KINDS:
+        objects, _ = await kube.list(kind)
+        for obj in objects:
+            metadata = obj["metadata"]
+            present = metadata.get("finalizers") or []
+            kept = without_ours(present)
+            if kept == present:
+                continue
+            body = {"metadata": {"finalizers": kept}}
+            await kube.merge_patch(key_of(obj), body, resource_version=metadata["resourceVersion"])
+            released += 1
+    return released
