@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from functools import partial
 from typing import Any, TypeVar
 
-from agentmemory.core.errors import OperatorError
+from agentmemory.core.errors import Invalid, OperatorError
 from agentmemory.kafka import acls as acl_calls
 from agentmemory.kafka import cluster as cluster_calls
 from agentmemory.kafka import configs as config_calls
@@ -69,10 +69,19 @@ class KafkaAdmin:
         return cluster_calls.quorum_view(await self._session.send(cluster_calls.quorum_request(), what, again=True))
 
     async def remove_voter(self, cluster_id: str, node_id: int, directory_id: str) -> None:
-        """Takes a controller out of the voters (KIP-853); the directory's id keeps a namesake with a new disk in."""
+        """Takes a controller out of the voters (KIP-853); the directory's id keeps a namesake with a new disk in.
+
+        Fine when it is no voter any more; Invalid `LastVoter` when there would be none left.
+        """
         request = cluster_calls.remove_voter_request(cluster_id, node_id, directory_id)
         answer = await self._session.send(request, f"taking controller {node_id} out of the quorum", again=True)
-        cluster_calls.raise_unless_removed(answer, node_id)
+        if not cluster_calls.removed(answer, node_id):
+            await self._refuse_last_voter(node_id, directory_id)
+
+    async def _refuse_last_voter(self, node_id: int, directory_id: str) -> None:
+        voter = (await self.quorum()).voter(node_id)
+        if voter is not None and voter.directory_id == directory_id:
+            raise Invalid("LastVoter", f"controller {node_id} is the quorum's only voter: add another one first.")
 
     async def unregister_broker(self, node_id: int) -> None:
         """Forgets a broker. It must have stopped: a live one is forgotten too, and then hangs when it is stopped."""

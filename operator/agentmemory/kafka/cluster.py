@@ -78,10 +78,12 @@ def remove_voter_request(cluster_id: str, node_id: int, directory_id: str) -> An
     return RemoveRaftVoterRequest(cluster_id=cluster_id, voter_id=node_id, voter_directory_id=id_uuid(directory_id))
 
 
-def raise_unless_removed(answer: Any, node_id: int) -> None:
-    """A voter that is not one any more is fine."""
-    if answer.error_code != _NO_SUCH_VOTER:
-        raise_for(answer.error_code, answer.error_message, f"taking controller {node_id} out of the quorum")
+def removed(answer: Any, node_id: int) -> bool:
+    """False when Kafka does not know such a voter, or when it is the last one, for which it says the same."""
+    if answer.error_code == _NO_SUCH_VOTER:
+        return False
+    raise_for(answer.error_code, answer.error_message, f"taking controller {node_id} out of the quorum")
+    return True
 
 
 def unregister_request(node_id: int) -> Any:

@@ -3,6 +3,7 @@
 The reason of a condition is Kafka's own name of the error in CamelCase (`POLICY_VIOLATION` -> `PolicyViolation`).
 """
 
+import re
 import ssl
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +13,11 @@ import kafka.errors as kafka_errors
 from agentmemory.core.errors import Denied, Invalid, OperatorError, Transient
 
 _ASK_RIGHTS = "Give the operator's principal this right, or use credentials that have it."
-_UPGRADE = "The broker's version is older than what this needs."
+_UPGRADE = "The broker is too old for this, or the address is a controller's: give the brokers' addresses."
+
+
+# What Kafka says when a right on the cluster is missing: a dump of its request object and then the right.
+_REQUEST_DUMP = re.compile(r"^Request Request\(.*\) needs (\w+) permission", re.DOTALL)
 
 
 class _Rule(NamedTuple):
@@ -77,10 +82,9 @@ def from_exception(exc: BaseException, what: str, servers: str) -> OperatorError
     if isinstance(exc, OperatorError):
         return exc
     if isinstance(exc, kafka_errors.IncompatibleBrokerVersion):
-        return Invalid("UnsupportedVersion", _sentence(what, str(exc), _UPGRADE))
+        return Invalid("UnsupportedVersion", _sentence(what, _words(exc), _UPGRADE))
     if isinstance(exc, kafka_errors.BrokerResponseError) and exc.errno is not None:
-        text = ", ".join(str(arg) for arg in exc.args)
-        error = from_code(exc.errno, text, what)
+        error = from_code(exc.errno, _words(exc), what)
         if error is not None:
             return error
     refusal = tls_refusal(exc)
@@ -88,8 +92,7 @@ def from_exception(exc: BaseException, what: str, servers: str) -> OperatorError
         return Denied("TlsRefused", _sentence(what, f"no trust between {servers} and us: {refusal}", _TLS_WAY_OUT))
     if isinstance(exc, TimeoutError | kafka_errors.KafkaTimeoutError):
         return Transient("KafkaTimedOut", f"{what}: no answer from {servers} in time; it is tried again.")
-    said = str(exc) or type(exc).__name__
-    return Transient("KafkaUnreachable", f"{what}: no connection to {servers} ({said}); it is tried again.")
+    return Transient("KafkaUnreachable", f"{what}: no connection to {servers} ({_words(exc)}); it is tried again.")
 
 
 _TLS_WAY_OUT = "Check ca.crt and the certificate's names and dates on both sides."
@@ -98,20 +101,28 @@ _TLS_WAY_OUT = "Check ca.crt and the certificate's names and dates on both sides
 def tls_refusal(exc: BaseException) -> str | None:
     """What TLS objected to, when one side does not accept the other's certificate; None for any other failure.
 
-    kafka-python raises its own connection error while it handles the TLS one, which is then the context.
+    kafka-python wraps the TLS error into its own: as an argument, or as the cause.
     """
-    seen: BaseException | None = exc
-    while seen is not None:
+    chain: list[BaseException] = [exc]
+    while chain:
+        seen = chain.pop()
         if isinstance(seen, ssl.SSLCertVerificationError):
             return seen.verify_message
         if isinstance(seen, ssl.SSLError) and "ALERT" in str(seen.reason):
             return str(seen.reason).replace("_", " ").lower()
-        seen = seen.__cause__ or seen.__context__
+        chain += [arg for arg in seen.args if isinstance(arg, BaseException)]
+        chain += [seen.__cause__] if seen.__cause__ is not None else []
     return None
 
 
+def _words(exc: BaseException) -> str:
+    """What the exception says, without its class, which kafka-python likes to put in front."""
+    said = ", ".join(str(arg) for arg in exc.args).removeprefix(f"{type(exc).__name__}: ")
+    return said or type(exc).__name__
+
+
 def _sentence(what: str, said: str, way_out: str) -> str:
-    said = said.strip()
+    said = _REQUEST_DUMP.sub(r"the principal needs \1 on the cluster", said.strip())
     ended = said if said.endswith((".", "!", "?")) else said + "."
     return f"{what}: {ended} {way_out}".rstrip()
 

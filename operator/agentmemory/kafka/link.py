@@ -14,31 +14,83 @@ from typing import Any
 
 import kafka.errors as kafka_errors
 from kafka.future import Future
+from kafka.net.inet import create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
+from kafka.net.transport import KafkaSSLTransport
+from kafka.protocol.metadata import MetadataRequest
 
 from agentmemory.kafka.credentials import Credentials
 from agentmemory.kafka.errors import tls_refusal
 from agentmemory.kafka.tls import client_context
 
 CLIENT_ID = "agent-memory-operator"
+CONNECT_LIMIT = 5.0
+"""Seconds for one connection (TCP, TLS, login): a lost node never answers, the others shall have their turn."""
 CLOSE_LIMIT = 2.0
 """Seconds that closing may take before the connection is left to its daemon thread."""
 
 
+_REFUSALS = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError)
+
+
+class _Transport(KafkaSSLTransport):  # type: ignore[misc]
+    """Hands over what came before the connection's end; kafka-python drops it, and with it why a login was refused."""
+
+    def _sock_recv(self) -> tuple[bytes, Exception | None]:
+        data, error = super()._sock_recv()
+        return (data, None) if data else (data, error)  # the next read meets the end again
+
+
 class _Manager(KafkaConnectionManager):  # type: ignore[misc]
-    """Gives up at once where Kafka refuses who we are; kafka-python would go on until its bootstrap time is up."""
+    """Ends a bootstrap when Kafka refuses us or no address answers; kafka-python would go on until its time is up."""
+
+    def __init__(self, net: Any, **configs: Any) -> None:
+        super().__init__(net, **configs)
+        self._connect_ms = configs["socket_connection_setup_timeout_ms"]
+        self.last_failure: Exception | None = None
+        self._tried: set[Any] = set()
+        self._hopeless: dict[Any, Exception] = {}
+
+    def maybe_raise_auth_failure(self, node_id: Any) -> None:
+        """Asked by the library before each use of a node. (What it records itself it forgets within the same call.)"""
+        if node_id in self._hopeless:
+            raise self._hopeless[node_id]
 
     def get_connection(self, node_id: Any, **options: Any) -> Any:
+        options["timeout_ms"] = min(options.get("timeout_ms") or self._connect_ms, self._connect_ms)
         connection = super().get_connection(node_id, **options)
-        connection.init_future.add_errback(lambda exc: self._remember_refusal(node_id, exc))
+        connection.init_future.add_errback(lambda exc: self._failed(node_id, exc))
+        connection.init_future.add_callback(lambda _: self._check_kind(node_id, connection))
         return connection
 
-    def _remember_refusal(self, node_id: Any, exc: BaseException) -> None:
-        # The library raises what is recorded here at its next look at this node.
-        sasl = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError)
-        if isinstance(exc, sasl) or tls_refusal(exc) is not None:
-            self._auth_failures[node_id] = exc
+    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> _Transport:
+        sock = await create_connection(
+            self._net, node.host, node.port, self.config["socket_options"], timeout_at=timeout_at
+        )
+        transport = _Transport(self._net, sock, host=node.host, ssl_context=self.config["ssl_context"])
+        try:
+            await self.wait_for(self._net.call_soon_with_future(transport.handshake), self._connect_ms)
+        except Exception as exc:
+            transport.abort()
+            raise kafka_errors.KafkaConnectionError(f"TLS handshake failed: {exc}") from exc
+        return transport
+
+    def _failed(self, node_id: Any, exc: Exception) -> None:
+        self.last_failure = exc
+        if isinstance(exc, _REFUSALS) or tls_refusal(exc) is not None:
+            self._hopeless[node_id] = exc
+            return
+        self._tried.add(node_id)
+        servers = [server.node_id for server in self.cluster.bootstrap_brokers()]
+        if not self.bootstrapped and self._tried.issuperset(servers):
+            self._hopeless.update(dict.fromkeys(servers, exc))
+
+    def _check_kind(self, node_id: Any, connection: Any) -> None:
+        try:
+            connection.broker_version_data.api_version(MetadataRequest)
+        except kafka_errors.IncompatibleBrokerVersion as exc:  # a controller's port
+            self._hopeless[node_id] = exc
 
 
 class Link:
@@ -58,6 +110,9 @@ class Link:
         try:
             async with asyncio.timeout(limit):
                 await _await(link._manager.bootstrap_async(limit * 1000))
+        except (TimeoutError, kafka_errors.KafkaTimeoutError) as exc:
+            await link.close()
+            raise link._manager.last_failure or exc from exc
         except BaseException:
             await link.close()
             raise
@@ -113,7 +168,7 @@ def _configs(credentials: Credentials, limit: float) -> dict[str, Any]:
         "ssl_context": client_context(credentials),
         "receive_message_max_bytes": 100_000_000,
         "request_timeout_ms": limit * 1000,
-        "socket_connection_setup_timeout_ms": min(limit, 5.0) * 1000,
+        "socket_connection_setup_timeout_ms": min(limit, CONNECT_LIMIT) * 1000,
         "reconnect_backoff_max_ms": 1000,
         # More at once than the default 5: the library refuses instead of queueing above it; brokers take one by one.
         "max_in_flight_requests_per_connection": 100,

@@ -35,8 +35,9 @@ ScramMechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
 T = TypeVar("T")
 
 
-def id_text(value: uuid.UUID) -> str:
-    """A topic's or directory's id as Kafka's own tools print it."""
+def id_text(value: uuid.UUID | None) -> str:
+    """A topic's or directory's id as Kafka's own tools print it; None (how kafka-python reads the zero id) is zero."""
+    value = value or uuid.UUID(int=0)
     return base64.urlsafe_b64encode(value.bytes).rstrip(b"=").decode()
 
 

@@ -86,7 +86,7 @@ def delete_request(ids: Sequence[str], names: Sequence[str], timeout_ms: int) ->
 
 
 def deleted(ids: Sequence[str], answer: Any) -> dict[str, OperatorError | None]:
-    """By the id or name that was given (`ids` as in the request); a topic that is not there any more counts as deleted."""
+    """By the id or name that was given (`ids` as in the request); a topic that is gone counts as deleted."""
     asked = set(ids)
     results: dict[str, OperatorError | None] = {}
     for item in answer.responses:
