@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from agentmemory.api.base import EnforcementEntry
+from agentmemory.api.base import EnforcementEntry as EnforcementEntry
 
 
 def enforced(path: str, mechanism: str, reason: str = "") -> EnforcementEntry:
