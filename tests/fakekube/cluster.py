@@ -93,7 +93,7 @@ class FakeCluster:
         live = self._live(key)
         if subresource == "scale":
             return self._scale(key, patch)
-        self._check(key, live, patch.get("metadata") or {})
+        self._check_patch(key, live, patch.get("metadata") or {})
         return self._change(key, live, merge_patch(live, patch), subresource)
 
     def apply(self, wanted: Object, manager: str) -> Object:
@@ -106,7 +106,7 @@ class FakeCluster:
                 raise conflict(*_names(key), f"uid mismatch: {uid} given, and no object found")
             made = self.create(wanted)
         else:
-            self._check(key, live, wanted["metadata"])
+            self._check_patch(key, live, wanted["metadata"])
             last = self._applied.get((live["metadata"]["uid"], manager), {})
             made = self._change(key, live, apply_patch(live, last, wanted), None)
         self._applied[(made["metadata"]["uid"], manager)] = copy.deepcopy(wanted)
@@ -178,6 +178,13 @@ class FakeCluster:
             if wanted and wanted != live["metadata"][field]:
                 why = f"the {field} in the precondition is {wanted}, the object's is {live['metadata'][field]}"
                 raise conflict(*_names(key), why)
+
+    def _check_patch(self, key: Key, live: Object, metadata: Object) -> None:
+        uid = metadata.get("uid")
+        if uid and uid != live["metadata"]["uid"]:
+            causes = [{"reason": "FieldValueInvalid", "field": "metadata.uid", "message": "field is immutable"}]
+            raise ApiError(422, "metadata.uid: Invalid value: field is immutable", details={"causes": causes})
+        self._check(key, live, metadata)
 
     def _change(self, key: Key, live: Object, wanted: Object, subresource: str | None) -> Object:
         kind = KINDS[key.kind]

@@ -41,12 +41,6 @@ class Seen:
                 await self._changed.wait()
 
 
-@pytest.fixture
-async def fake() -> AsyncIterator[FakeKube]:
-    async with FakeKube() as server:
-        yield server
-
-
 @asynccontextmanager
 async def watching(
     fake: FakeKube, targets: list[Target], seen: Callable[..., None]

@@ -70,6 +70,9 @@ def error_of(call: Call, answer: Answer) -> OperatorError:
             return Stale("Stale", f"{call}: {said}")
         case 410:
             return Stale("Expired", f"{call}: {said}")
+        case 422 if _concerns_uid(status):
+            # A patch or apply whose uid is another incarnation's; a PUT gets 409 for the same.
+            return Stale("Stale", f"{call}: {said}")
         case 400 | 413 | 422:
             return Invalid("RefusedByKubernetes", f"{call}: {said}")
         case 403:
@@ -82,6 +85,11 @@ def error_of(call: Call, answer: Answer) -> OperatorError:
             return Transient("ApiserverError", f"{call} ({code}): {said}", answer.retry_after)
         case code:
             return Bug("UnexpectedAnswer", f"{call} ({code}): {said}")
+
+
+def _concerns_uid(status: dict[str, Any]) -> bool:
+    causes = (status.get("details") or {}).get("causes") or []
+    return any(cause.get("field") == "metadata.uid" for cause in causes)
 
 
 def _missing(call: Call, status: dict[str, Any], said: str) -> OperatorError:
