@@ -30,6 +30,7 @@ def named(obj: dict[str, Any], name: str, namespace: str = "") -> dict[str, Any]
 REFUSED_AT_APPLY = {
     "wrong enum": (named(example("family.yaml", priority="urgent"), "bad"), "spec.priority", "critical"),
     "negative retention": (named(example("family.yaml", retention={"time": "-1h"}), "bad"), "spec.retention.time", ""),
+    "events too large": (named(example("family.yaml", maxEventBytes="3Gi"), "bad"), "spec.maxEventBytes", "64Mi"),
     "wrong engine": (named(example("cluster.yaml", engine="pulsar"), "bad"), "spec.engine", "kafka"),
     "no owner": (named(example("family.yaml", owner=None), "bad"), "spec.owner", ""),
     "minInSync above factor": (
@@ -95,21 +96,6 @@ def test_a_pool_without_its_cluster(kubectl: Kubectl, story: Story) -> None:
 def test_a_priority_that_the_tenant_does_not_allow(kubectl: Kubectl, story: Story) -> None:
     bad = named(example("family.yaml", priority="critical"), "loud")
     assert "standard" in refused(kubectl, bad, "topicfamily", "PriorityNotAllowed")
-
-
-def test_a_topic_setting_that_kafka_refuses(kubectl: Kubectl, story: Story) -> None:
-    bad = named(example("family.yaml", maxEventBytes="3Gi"), "huge")
-    kubectl.apply(bad)
-    try:
-        seen = kubectl.wait_condition("topicfamily", "huge", TEAM, 60, "Ready", "False")
-        told = condition_of(seen, "Ready")
-        assert told is not None
-        assert told["reason"] not in ("InternalError", "Pending")
-        assert "max.message.bytes" in told["message"] or "maxEventBytes" in told["message"]
-        assert "Traceback" not in told["message"]
-    finally:
-        kubectl.delete("topicfamily", "huge", TEAM)
-    kubectl.wait_ready("topicfamily", "trail", TEAM, 30)
 
 
 def test_a_broker_pool_never_shrinks_yet(kubectl: Kubectl, story: Story) -> None:
