@@ -1,0 +1,5 @@
+"""Fixtures of this folder."""
+
+from tests.fakekube.fixture import world
+
+__all__ = ["world"]
