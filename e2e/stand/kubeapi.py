@@ -5,6 +5,7 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,19 +67,19 @@ class Api:
             for line in answer:
                 yield json.loads(line)
 
-    def _ask(self, method: str, path: str, body: Object | None, kind: str) -> http.client.HTTPResponse:
+    @contextmanager
+    def _ask(self, method: str, path: str, body: Object | None, kind: str) -> Iterator[http.client.HTTPResponse]:
         parts = urlsplit(self.url)
         connection = http.client.HTTPSConnection(
             parts.hostname or "", parts.port, context=self.context, timeout=WATCH_SECONDS + 30
         )
-        headers = {"Content-Type": kind} if body is not None else {}
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = connection.getresponse()
-        if answer.status >= 300:
-            said = answer.read().decode(errors="replace")
-            connection.close()
-            raise ApiError(answer.status, said)
-        return answer
+        with closing(connection):
+            headers = {"Content-Type": kind} if body is not None else {}
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            with connection.getresponse() as answer:
+                if answer.status >= 300:
+                    raise ApiError(answer.status, answer.read().decode(errors="replace"))
+                yield answer
 
 
 class Mirror:

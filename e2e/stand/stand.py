@@ -20,6 +20,7 @@ from e2e.stand.shell import StandError, run, step, until
 MAXIMUM_NODES = 3
 PORT = 6443
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 LOCK = Path("/run/lock/agent-memory-stand.lock")
 COREFILE = """cluster.local in-addr.arpa {{
   bind {address}
@@ -211,6 +212,8 @@ class Stand:
             return all(_ready_since(api, node.name, since) for node in nodes)
 
         until("the nodes to be ready", 90, ready, pause=0.2)
+        until("pods of an earlier life to be started again", 60, lambda: not _stale_pods(api, since), pause=0.2)
+        until("the default service account", 30, lambda: api.find(ACCOUNT) is not None)
 
 
 @contextmanager
@@ -233,6 +236,18 @@ def _ready_since(api: Api, name: str, since: str) -> bool:
     if not node or not lease or lease["spec"]["renewTime"] < since:
         return False
     return any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
+
+
+def _stale_pods(api: Api, since: str) -> list[str]:
+    """Pods whose state is from before the start: their kubelet has not told yet that their containers are gone."""
+    return [
+        pod["metadata"]["name"]
+        for pod in api.get("/api/v1/pods")["items"]
+        for container in (pod.get("status") or {}).get("containerStatuses") or []
+        if container["state"].get("running", {}).get("startedAt", since) < since
+        and pod["spec"].get("nodeName")
+        and "deletionTimestamp" not in pod["metadata"]
+    ]
 
 
 def _alive(state: Path) -> bool:
