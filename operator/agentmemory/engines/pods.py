@@ -5,6 +5,7 @@ Pure. Whether a running broker is registered and in sync is not known here but f
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -50,6 +51,8 @@ class PodView:
     formatted: bool
     """Whether its init container has given the volume its identity."""
     node_name: str | None
+    running_since: datetime | None
+    """When its container was last started."""
     trouble: Trouble | None
 
 
@@ -67,10 +70,12 @@ _WAYS_OUT = {
 }
 _MORE_MEMORY = "it was killed for want of memory; raise resources.memory"
 _MOST_WORDS = 300
+# A volume that is being made, or a node that is being added, leaves a pod without a place for a moment.
+UNSCHEDULABLE_AFTER = timedelta(seconds=15)
 
 
-def view(pod: Object) -> PodView:
-    """Reads one pod of ours. Raises KeyError or ValueError for a pod without our labels."""
+def view(pod: Object, now: datetime) -> PodView:
+    """Reads one pod of ours as of `now`. Raises KeyError or ValueError for a pod without our labels."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     return PodView(
         node_id=int(metadata["labels"][NODE_ID]),
@@ -82,7 +87,8 @@ def view(pod: Object) -> PodView:
         proven=_proven(status),
         formatted=_formatted(status),
         node_name=(pod.get("spec") or {}).get("nodeName"),
-        trouble=_trouble(metadata["name"], status),
+        running_since=_running_since(status),
+        trouble=_trouble(metadata["name"], status, now),
     )
 
 
@@ -124,12 +130,28 @@ def _formatted(status: Object) -> bool:
     return bool(ended) and all(code == 0 for code in ended)
 
 
-def _trouble(name: str, status: Object) -> Trouble | None:
+def _running_since(status: Object) -> datetime | None:
+    starts = [
+        started
+        for container in status.get("containerStatuses") or ()
+        if (started := ((container.get("state") or {}).get("running") or {}).get("startedAt"))
+    ]
+    return _time(max(starts)) if starts else None
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _trouble(name: str, status: Object, now: datetime) -> Trouble | None:
     if status.get("phase") == "Failed":
         why = status.get("reason") or "Failed"
         return Trouble(why, f"pod {name} has ended ({_words(status.get('message'), why)}); it is being replaced")
     scheduled = _condition(status, "PodScheduled") or {}
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+        since = scheduled.get("lastTransitionTime")
+        if since and now - _time(since) < UNSCHEDULABLE_AFTER:
+            return None
         said = _words(scheduled.get("message"), "no node takes it")
         way = "add nodes, or lower resources, or look at its volume's StorageClass"
         return Trouble("Unschedulable", f"pod {name} finds no node: {said}; {way}")

@@ -41,11 +41,12 @@ class Wait:
 Step = Replace | Wait | None
 
 
-def next_step(own: Sequence[Member], everyone: Sequence[Member], sight: Sight, out_of_sync: str | None) -> Step:
+def next_step(
+    own: Sequence[Member], everyone: Sequence[Member], sight: Sight, out_of_sync: str = "", hold: str = ""
+) -> Step:
     """The next step for `own` nodes, all of one role, among `everyone` in the cluster; None when all are current.
 
-    `out_of_sync` is what Kafka's partitions lack, "" for nothing, None when nobody asked (it is costly: ask only when
-    `wants_sync`).
+    `out_of_sync` is what Kafka's partitions lack, `hold` another reason to wait; each is empty when there is none.
     """
     stale = [member for member in own if not member.current and member.pod is not None]
     if not stale:
@@ -55,14 +56,15 @@ def next_step(own: Sequence[Member], everyone: Sequence[Member], sight: Sight, o
         return Replace(broken)
     if any(member.pod is not None and member.pod.state is PodState.ENDING for member in stale):
         return Wait("Rolling", "waiting for a replaced node to end")
+    if hold:
+        return Wait("Rolling", hold)
     return _not_healthy(everyone, sight) or _not_synced(out_of_sync) or Replace(_first(stale, sight))
 
 
-def wants_sync(own: Sequence[Member], everyone: Sequence[Member], sight: Sight) -> bool:
-    """Whether the next step hangs on the partitions only, so that it is worth asking for them."""
-    return isinstance(next_step(own, everyone, sight, ""), Replace) and not _broken(
-        [member for member in own if not member.current and member.pod is not None]
-    )
+def wants_sync(own: Sequence[Member], everyone: Sequence[Member], sight: Sight, hold: str = "") -> bool:
+    """Whether the next step hangs on the partitions alone: they are costly to look at."""
+    step = next_step(own, everyone, sight, hold=hold)
+    return isinstance(step, Replace) and not _is_broken(step.member)
 
 
 def healthy(member: Member, sight: Sight) -> bool:
@@ -95,7 +97,7 @@ def _not_healthy(everyone: Iterable[Member], sight: Sight) -> Wait | None:
     return Wait("Rolling", f"waiting for node {', '.join(map(str, ill))} to be ready and known to Kafka")
 
 
-def _not_synced(out_of_sync: str | None) -> Wait | None:
+def _not_synced(out_of_sync: str) -> Wait | None:
     return Wait("Rolling", f"waiting for {out_of_sync}") if out_of_sync else None
 
 

@@ -6,7 +6,8 @@ only this role has the certificate, and why what it grants is shown by `kafka-ac
 """
 
 from agentmemory.engines.kafka.names import TENANT_PRINCIPAL
-from agentmemory.kafka.model import Acl, Operation, ResourceType
+from agentmemory.kafka.admin import KafkaAdmin
+from agentmemory.kafka.model import Acl, Operation, ResourceType, or_raise
 
 _WHO = f"User:{TENANT_PRINCIPAL}"
 _TOPIC: tuple[Operation, ...] = (
@@ -30,3 +31,13 @@ def _all(resource: ResourceType, name: str, operations: tuple[Operation, ...]) -
 
 
 TENANT_OPERATOR: frozenset[Acl] = frozenset(_all("TOPIC", "*", _TOPIC) | _all("CLUSTER", "kafka-cluster", _CLUSTER))
+
+
+async def keep(admin: KafkaAdmin) -> None:
+    """Grants what is missing and takes back what is not in the list. Raises the first refusal."""
+    has = await admin.describe_acls(_WHO)
+    missing, surplus = TENANT_OPERATOR - has, has - TENANT_OPERATOR
+    if missing:
+        or_raise({str(acl): error for acl, error in (await admin.create_acls(missing)).items()})
+    if surplus:
+        or_raise({str(acl): error for acl, error in (await admin.delete_acls(surplus)).items()})

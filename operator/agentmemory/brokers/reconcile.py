@@ -1,0 +1,135 @@
+"""The story of a BrokerPool: find its cluster, make its brokers one by one, roll out what changed, say how it stands.
+
+Brokers have ids that are unique in the cluster, over all pools; a broker that is lost comes back under its own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from agentmemory.api.base import parse
+from agentmemory.api.brokerpool import BrokerPool
+from agentmemory.api.conditions import Phase, phase_of_error
+from agentmemory.api.labels import CLUSTER, POOL
+from agentmemory.brokers import policy, status
+from agentmemory.brokers.nodes import Writer
+from agentmemory.brokers.world import World, gather, tools_of
+from agentmemory.context import Context
+from agentmemory.core.errors import Bug, OperatorError
+from agentmemory.core.key import Key
+from agentmemory.core.outcome import Again, Done, Outcome
+from agentmemory.domain.names import FIRST_BROKER_ID
+from agentmemory.engines.apply import Taken
+from agentmemory.engines.kafka import certificates
+from agentmemory.engines.kafka.pki import Pair
+from agentmemory.engines.lifecycle import is_ending, is_paused
+from agentmemory.engines.placement import look_after
+from agentmemory.engines.pods import PodState
+from agentmemory.engines.rolling import advance
+from agentmemory.engines.sight import look
+from agentmemory.kafka.admin import KafkaAdmin
+from agentmemory.kube.errors import NotLeading, Stale
+from agentmemory.kube.status import write_status
+
+log = structlog.get_logger(__name__)
+
+Object = dict[str, Any]
+
+# Seconds between two looks at a pool that is as declared: what Kafka knows is told by nobody.
+AT_REST = 30.0
+# Seconds until another free id is looked for.
+TAKEN = 0.5
+
+
+class PoolReconciler:
+    """Runs in the platform role."""
+
+    kind = "BrokerPool"
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._tools = tools_of(context)
+
+    def owners(self, obj: dict[str, Any]) -> Iterable[Key]:
+        """A cluster's pools; for a node's objects the pool on their label."""
+        metadata = obj["metadata"]
+        namespace = metadata.get("namespace", "")
+        if obj["kind"] == "MemoryCluster":
+            pools = self._context.store.list(self.kind, namespace)
+            return [
+                Key(self.kind, namespace, pool["metadata"]["name"])
+                for pool in pools
+                if ((pool.get("spec") or {}).get("clusterRef") or {}).get("name") == metadata["name"]
+            ]
+        marks = metadata.get("labels") or {}
+        return [Key(self.kind, namespace, marks[POOL])] if POOL in marks and CLUSTER in marks else []
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """Bring the pool one step nearer to what it declares, and say where it stands."""
+        obj = self._context.store.get(key)
+        if obj is None or is_paused(obj) or is_ending(obj):
+            return Done()
+        try:
+            world = await gather(self._context, self._tools, parse(BrokerPool, obj))
+            return await self._keep(obj, world)
+        except (Stale, NotLeading):
+            raise  # says something of the moment and nothing of the pool
+        except OperatorError as error:
+            await self._say(obj, status.of_trouble(obj, phase_of_error(error), self._context.clock.now()))
+            raise
+
+    async def _keep(self, obj: Object, world: World) -> Outcome:
+        found = policy.first(policy.GATES, world)
+        if found is not None:
+            await self._say(obj, status.of_trouble(obj, found, world.now))
+            return Done()
+        cluster, secret = world.cluster, world.authority
+        if cluster is None or secret is None:
+            raise Bug("GateOpen", "a pool without its cluster got past the gates")
+        authority = certificates.authority_of(secret)
+        if len(world.ids) < world.pool.spec.replicas:
+            world = await self._ask(world, authority)  # a new broker must not take the id of one that Kafka remembers
+        writer = Writer(self._context, self._tools, world, cluster, authority)
+        try:
+            for node_id in policy.wanted_ids(world):
+                await writer.keep(node_id)
+        except Taken as error:
+            log.info("id is taken", pool=str(world.key), why=error.message)
+            return Again(TAKEN, error.message)
+        return await self._judge(obj, world, writer, authority)
+
+    async def _judge(self, obj: Object, world: World, writer: Writer, authority: Pair) -> Outcome:
+        fresh = await gather(self._context, self._tools, world.pool)
+        world = await self._ask(replace(fresh, hindrances=tuple(writer.hindrances)), authority)
+        own = [pod for node_id, pod in world.pods.items() if node_id in world.ids]
+        lost = await look_after(self._tools, world.key.namespace, own, world.sight)
+        world = replace(world, lost=tuple(lost))
+        admin = await self._admin(world, authority)
+        rolling = await advance(
+            self._tools, world.cluster_key, writer.hashes, admin, world.sight, policy.hold_of(world)
+        )
+        world = replace(world, rolling=rolling)
+        phase = policy.judge(world)
+        await self._say(obj, status.of_pool(obj, world, phase))
+        return self._next(phase)
+
+    async def _admin(self, world: World, authority: Pair) -> KafkaAdmin | None:
+        """The way into Kafka, when there is a broker to ask."""
+        if not any(pod.state is PodState.READY and node_id >= FIRST_BROKER_ID for node_id, pod in world.pods.items()):
+            return None
+        credentials = certificates.operator_credentials(self._tools, world.cluster_key, authority)
+        return await self._context.kafka.get(world.cluster_key, credentials)
+
+    async def _ask(self, world: World, authority: Pair) -> World:
+        admin = await self._admin(world, authority)
+        return world if admin is None else replace(world, sight=await look(admin))
+
+    async def _say(self, obj: Object, wanted: Object) -> None:
+        await write_status(self._context.kube, self._context.store, obj, wanted)
+
+    def _next(self, phase: Phase) -> Outcome:
+        if phase.kind == "Ready":
+            return Again(AT_REST, "Kafka is asked again")
+        return Again(self._context.settings.engine_poll, phase.message)

@@ -1,0 +1,143 @@
+"""What a BrokerPool is judged by: its cluster, its brokers' pods and volumes, and Kafka's answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from agentmemory.api.base import parse
+from agentmemory.api.brokerpool import BrokerPool
+from agentmemory.api.conditions import Phase
+from agentmemory.api.labels import CLUSTER_ID, POOL
+from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.context import Context
+from agentmemory.core.errors import Invalid, Transient
+from agentmemory.core.key import Key
+from agentmemory.domain.names import FIRST_BROKER_ID
+from agentmemory.engines.apply import Tools
+from agentmemory.engines.base import Engine, Node, Owner
+from agentmemory.engines.kafka import certificates
+from agentmemory.engines.placement import Lost
+from agentmemory.engines.pods import PodView
+from agentmemory.engines.registry import engine_of
+from agentmemory.engines.roster import belonging, pods
+from agentmemory.engines.shared import shared_of
+from agentmemory.engines.sight import Sight
+from agentmemory.kube.owned import is_owned
+
+Object = dict[str, Any]
+
+NOT_ASKED = Sight(error=Transient("KafkaNotAsked", "no broker is ready to be asked"))
+# What stands for a broker of the pool, beside its volume claim.
+_KINDS = ("Pod", "Service", "ConfigMap")
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A broker's volume claim that carries this pool's name."""
+
+    node_id: int
+    cluster_id: str | None
+    ending: bool
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything at one moment. The later parts are filled in while the reconcile goes on."""
+
+    pool: BrokerPool
+    now: datetime
+    patience: timedelta
+    """How long a running broker may take to be registered before it counts as failed."""
+    cluster: MemoryCluster | None = None
+    cluster_fault: str | None = None
+    """Why the cluster cannot be read."""
+    authority: Object | None = None
+    ids: frozenset[int] = frozenset()
+    """Brokers that the pool has: objects of them exist."""
+    volumes: Mapping[int, Volume] = field(default_factory=dict)
+    taken: frozenset[int] = frozenset()
+    """Ids of the cluster that belong to others."""
+    pods: Mapping[int, PodView] = field(default_factory=dict)
+    """Pods of all nodes of the cluster."""
+    sight: Sight = NOT_ASKED
+    lost: tuple[Lost, ...] = ()
+    rolling: Phase | None = None
+    hindrances: tuple[Phase, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        """The pool's key."""
+        return Key("BrokerPool", self.pool.metadata.namespace, self.pool.metadata.name)
+
+    @property
+    def cluster_key(self) -> Key:
+        """The key of the cluster that it names."""
+        return Key("MemoryCluster", self.pool.metadata.namespace, self.pool.spec.cluster_ref.name)
+
+    @property
+    def owner(self) -> Owner:
+        """As whose the pool's objects are made."""
+        return Owner("BrokerPool", self.pool.metadata.name, self.pool.metadata.uid)
+
+    @property
+    def engine(self) -> Engine:
+        """The cluster's engine; only with a cluster."""
+        if self.cluster is None:
+            raise ValueError(f"{self.cluster_key} is not there")
+        return engine_of(self.cluster.spec.engine)
+
+    def node(self, node_id: int) -> Node:
+        """One broker of the pool."""
+        return Node(self.cluster_key.name, self.key.namespace, node_id, "broker", self.key.name)
+
+
+async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
+    """Reads the store, and the authority's Secret when it has not been read lately. Kafka is asked later."""
+    key = Key("MemoryCluster", pool.metadata.namespace, pool.spec.cluster_ref.name)
+    patience = timedelta(seconds=ctx.settings.engine_timeout)
+    obj = ctx.store.get(key)
+    if obj is None:
+        return World(pool, ctx.clock.now(), patience)
+    try:
+        cluster = parse(MemoryCluster, obj)
+    except Invalid as error:
+        return World(pool, ctx.clock.now(), patience, cluster_fault=error.message)
+    mine = _ids(tools, pool, key)
+    volumes = _volumes(tools, pool, key)
+    others = {node_id for kind in (*_KINDS, "PersistentVolumeClaim") for node_id, _ in belonging(ctx.store, kind, key)}
+    return World(
+        pool=pool,
+        now=ctx.clock.now(),
+        patience=patience,
+        cluster=cluster,
+        authority=await tools.shared.secrets.get(ctx.kube, certificates.authority_key(key)),
+        ids=frozenset(mine),
+        volumes=volumes,
+        taken=frozenset(others - mine - volumes.keys()),
+        pods=pods(tools, key),
+    )
+
+
+def tools_of(ctx: Context) -> Tools:
+    """The parts of the Context that the engines' functions work with."""
+    return Tools(ctx.kube, ctx.store, ctx.clock, shared_of(ctx.store, ctx.clock))
+
+
+def _ids(tools: Tools, pool: BrokerPool, cluster: Key) -> set[int]:
+    return {
+        node_id
+        for kind in _KINDS
+        for node_id, obj in belonging(tools.store, kind, cluster)
+        if node_id >= FIRST_BROKER_ID and is_owned(obj, pool.metadata.uid)
+    }
+
+
+def _volumes(tools: Tools, pool: BrokerPool, cluster: Key) -> dict[int, Volume]:
+    found: dict[int, Volume] = {}
+    for node_id, obj in belonging(tools.store, "PersistentVolumeClaim", cluster):
+        metadata = obj["metadata"]
+        if metadata["labels"].get(POOL) == pool.metadata.name:
+            whose = (metadata.get("annotations") or {}).get(CLUSTER_ID)
+            found[node_id] = Volume(node_id, whose, bool(metadata.get("deletionTimestamp")))
+    return found

@@ -1,0 +1,86 @@
+"""Hands the tenant role its way into a cluster: one key of one Secret in the operator's own namespace."""
+
+import base64
+from typing import Any
+
+import structlog
+
+from agentmemory.api.labels import MANAGED_BY, MANAGER
+from agentmemory.context import Context
+from agentmemory.core.errors import Invalid
+from agentmemory.core.key import Key
+from agentmemory.engines.apply import Tools
+from agentmemory.engines.handover import SECRET, key_in_secret, pack, unpack
+from agentmemory.engines.kafka import certificates, names, pki
+from agentmemory.engines.shared import text_of
+from agentmemory.kafka.credentials import Credentials
+from agentmemory.kube.errors import AlreadyExists
+
+Object = dict[str, Any]
+log = structlog.get_logger(__name__)
+
+
+async def hand_over(ctx: Context, tools: Tools, cluster: Key) -> None:
+    """Sees to the tenant role's certificate for a cluster that the operator makes; renewed in time."""
+    secret = await tools.shared.secrets.get(ctx.kube, certificates.authority_key(cluster))
+    if secret is None:
+        return
+    authority, now = certificates.authority_of(secret), ctx.clock.now()
+    who = pki.Subject(cluster.name, "operator", names.TENANT_PRINCIPAL)
+    bootstrap = names.admin_bootstrap(cluster.name, cluster.namespace)
+
+    def good(found: Credentials) -> bool:
+        if found.bootstrap != bootstrap or found.ca_pem != authority.cert or not found.cert_pem or not found.key_pem:
+            return False
+        return pki.fault(pki.Pair(found.cert_pem, found.key_pem), authority.cert, who, now) is None
+
+    found = await _read(ctx, tools, cluster)
+    if found is None or not good(found):
+        pair = pki.issue(authority, who, now)
+        await _write(ctx, tools, cluster, Credentials(bootstrap, authority.cert, pair.cert, pair.key))
+
+
+async def hand_over_as_is(ctx: Context, tools: Tools, cluster: Key, credentials: Credentials) -> None:
+    """The same for brokers of somebody else, where the credentials that were given are all there is."""
+    if await _read(ctx, tools, cluster) != credentials:
+        await _write(ctx, tools, cluster, credentials)
+
+
+async def _read(ctx: Context, tools: Tools, cluster: Key) -> Credentials | None:
+    secret = await tools.shared.secrets.get(ctx.kube, _key(ctx))
+    text = text_of(secret or {}).get(key_in_secret(cluster))
+    if text is None:
+        return None
+    try:
+        return unpack(text)
+    except Invalid:
+        return None
+
+
+async def _write(ctx: Context, tools: Tools, cluster: Key, credentials: Credentials) -> None:
+    """A merge patch of our key alone: other clusters' keys are other reconciles'."""
+    data = {key_in_secret(cluster): base64.b64encode(pack(credentials).encode()).decode()}
+    written = await ctx.kube.merge_patch(_key(ctx), {"data": data})
+    if written is None:
+        written = await _create(ctx, data)
+    tools.shared.secrets.put(written)
+    log.info("handed over", cluster=str(cluster))
+
+
+async def _create(ctx: Context, data: dict[str, str]) -> Object:
+    """The chart makes the Secret; without a chart nobody has."""
+    key = _key(ctx)
+    metadata = {"name": key.name, "namespace": key.namespace, "labels": {MANAGED_BY: MANAGER}}
+    try:
+        return await ctx.kube.create(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
+        )
+    except AlreadyExists:
+        written = await ctx.kube.merge_patch(key, {"data": data})
+        if written is None:
+            raise
+        return written
+
+
+def _key(ctx: Context) -> Key:
+    return Key("Secret", ctx.settings.namespace, SECRET)

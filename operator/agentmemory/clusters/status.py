@@ -1,0 +1,75 @@
+"""A MemoryCluster's status from what was seen. Pure; keeps what is only known while Kafka answers."""
+
+from datetime import datetime
+from typing import Any
+
+from agentmemory.api.base import EnforcementEntry
+from agentmemory.api.conditions import Phase, to_conditions
+from agentmemory.api.enforcement import enforced, to_list, unverified
+from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.clusters.desired import client_bootstrap
+from agentmemory.clusters.world import World
+from agentmemory.engines.kafka import names
+from agentmemory.engines.kafka.quorum import Quorum
+from agentmemory.engines.pods import PodState
+
+Object = dict[str, Any]
+
+
+def of_cluster(obj: Object, world: World, quorum: Quorum, phase: Phase) -> Object:
+    """The status of a cluster that the operator makes, once its objects are applied."""
+    previous, cluster = obj.get("status") or {}, world.cluster
+    ready = sum(1 for node in world.controllers if _is_ready(world, node.id))
+    voters = sorted(world.sight.voters) if world.sight.answers else (previous.get("controllers") or {}).get("voters")
+    registered = (
+        len(world.sight.registered) if world.sight.answers else (previous.get("brokers") or {}).get("registered", 0)
+    )
+    status = {
+        **base(obj, phase, world, enforcement(cluster)),
+        "clusterId": quorum.cluster_id,
+        "bootstrapped": quorum.begun,
+        "bootstrapServers": client_bootstrap(world),
+        "caSecretName": names.authority_secret(world.key.name),
+        "controllers": {"desired": len(world.controllers), "ready": ready, "voters": voters or []},
+        "brokers": {"registered": registered},
+    }
+    version = cluster.spec.version if phase.kind == "Ready" else previous.get("kafkaVersion")
+    return status if version is None else {**status, "kafkaVersion": version}
+
+
+def of_trouble(obj: Object, phase: Phase, now: datetime) -> Object:
+    """The status when nothing could be done: the conditions, and all else as it was."""
+    previous = obj.get("status") or {}
+    return {
+        **previous,
+        "observedGeneration": obj["metadata"]["generation"],
+        "conditions": to_conditions(phase, previous.get("conditions") or [], obj["metadata"]["generation"], now),
+    }
+
+
+def base(obj: Object, phase: Phase, world: World, entries: list[EnforcementEntry]) -> Object:
+    """What every status says."""
+    generation = obj["metadata"]["generation"]
+    previous = (obj.get("status") or {}).get("conditions") or []
+    return {
+        "observedGeneration": generation,
+        "conditions": to_conditions(phase, previous, generation, world.now),
+        "enforcement": to_list(entries),
+    }
+
+
+def enforcement(cluster: MemoryCluster) -> list[EnforcementEntry]:
+    """What becomes of each promise about data."""
+    entries = [
+        enforced("spec.replication.factor", "default.replication.factor, also of Kafka's own topics"),
+        enforced("spec.replication.minInSync", "min.insync.replicas"),
+    ]
+    if cluster.spec.region is not None:
+        why = "nothing looks yet at where the cluster's machines are"
+        entries.append(unverified("spec.region.name", "the region that tenants and families are checked against", why))
+    return entries
+
+
+def _is_ready(world: World, node_id: int) -> bool:
+    pod = world.pods.get(node_id)
+    return pod is not None and pod.state is PodState.READY
