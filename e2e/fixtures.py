@@ -10,17 +10,17 @@ from e2e.demo.recorder import Recorder
 from e2e.demo.story import PLATFORM, TEAM, Story
 from e2e.kubectl import Kubectl
 from e2e.release import Release
-from e2e.setup import release_on
+from e2e.setup import kubectl_of, release_on
 
 
 @pytest.fixture(scope="session")
 def kubectl(cluster: Cluster) -> Kubectl:
-    return Kubectl(cluster.kubectl_program, cluster.kubeconfig)
+    return kubectl_of(cluster)
 
 
 @pytest.fixture(scope="session")
-def release(cluster: Cluster, kubectl: Kubectl) -> Release:
-    installed = release_on(cluster, kubectl)
+def release(cluster: Cluster) -> Release:
+    installed = release_on(cluster)
     installed.install()
     return installed
 
