@@ -27,6 +27,14 @@ def run(
     raise typer.Exit(_until_complete(main(os.environ, role)))
 
 
+@cli.command(name="release-finalizers")
+def release_finalizers() -> None:
+    """Take the operator's finalizer off every object, before it is uninstalled. Data in Kafka stays as it is."""
+    from agentmemory.cli.finalizers import main
+
+    raise typer.Exit(_until_complete(main(os.environ)))
+
+
 @cli.command()
 def version() -> None:
     """Print the version."""

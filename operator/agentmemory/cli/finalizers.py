@@ -1,9 +1,14 @@
 """Takes the operator's finalizer off every object, so that nothing is left waiting for an operator that goes away."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+
+import typer
 
 from agentmemory.api.labels import FINALIZER
+from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import key_of
+from agentmemory.kube import config
 from agentmemory.kube.client import KubeClient
 
 # The kinds whose deletion has work to do.
@@ -30,3 +35,14 @@ async def release(kube: KubeClient) -> int:
             await kube.merge_patch(key_of(obj), body, resource_version=metadata["resourceVersion"])
             released += 1
     return released
+
+
+async def main(environ: Mapping[str, str]) -> int:
+    """The command; returns its exit code."""
+    try:
+        async with KubeClient(await config.load(environ)) as kube:
+            typer.echo(f"released {await release(kube)} object(s)")
+    except OperatorError as error:
+        print(f"error: {error.message}", file=sys.stderr)  # noqa: T201 - a person reads this
+        return 1
+    return 0
