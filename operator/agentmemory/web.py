@@ -39,6 +39,7 @@ async def serve(app: web.Application, port: int) -> AsyncIterator[int]:
             raise Invalid(
                 "PortTaken", f"cannot listen on port {port}: {error.strerror}; set AGENTMEMORY_PORT"
             ) from error
-        yield runner.addresses[0][1]
+        # Port 0 gives each address family a port of its own: tell IPv4's where there is one.
+        yield min(runner.addresses, key=lambda address: len(address))[1]
     finally:
         await runner.cleanup()

@@ -1,6 +1,6 @@
 """One set of tests, two API servers: fakekube, and a real one (marker `integration`)."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,10 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def real_kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
+def real_kubeconfig(request: pytest.FixtureRequest) -> Path:
     """The real control plane's kubeconfig, with our CRDs installed."""
-    from tests.integration.test_crds import CRDS, established, until  # needs the stand's modules
     from tests.integration.rest import APPLY, Rest
+    from tests.integration.test_crds import CRDS, established, until  # needs the stand's modules
 
     control_plane = request.getfixturevalue("control_plane")
     rest = Rest(control_plane.kubeconfig)
@@ -55,7 +55,7 @@ def real_kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
         until(f"Established of {name}", lambda name=name: established(rest, name))
         until(f"{plural} to be served", lambda p=plural: rest.call("GET", f"/apis/agentmemory.dev/v1alpha1/{p}").ok)
     rest.close()
-    yield Path(control_plane.kubeconfig)
+    return Path(control_plane.kubeconfig)
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.integration)])

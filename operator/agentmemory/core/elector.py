@@ -71,6 +71,7 @@ class Elector:
         async with asyncio.timeout(self.timing.attempt):
             mine = await self._renew() if self._mine is not None else await self._acquire()
         if mine is None:
+            self._until = float("-inf")  # somebody else holds it
             return False
         self._mine = mine
         self._until = started + self.timing.deadline

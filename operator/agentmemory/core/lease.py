@@ -40,8 +40,11 @@ class Lease:
         self._elector: Elector | None = None
         self._beat = self._clock.monotonic()
         self._thread: threading.Thread | None = None
+        # The thread's loop while it runs, and what wakes it; `_lock` guards the three.
+        self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._stopping = False
         self._main: asyncio.AbstractEventLoop | None = None
         self._acquired: asyncio.Future[None] | None = None
         self._lost: asyncio.Future[None] | None = None
@@ -89,15 +92,17 @@ class Lease:
         """Release the Lease when it is held and end the thread. Takes at most one attempt's time limit."""
         if self._thread is None:
             return
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
+        with self._lock:
+            self._stopping = True
+            if self._loop is not None and self._stop is not None:
+                self._loop.call_soon_threadsafe(self._stop.set)
         await asyncio.to_thread(self._thread.join)
         self._thread = None
 
     async def _heartbeat(self) -> None:
         while True:
             self.beat()
-            await self._clock.sleep(1.0)
+            await self._clock.sleep(self._timing.deadline / 10)
 
     # --- in the thread ---
 
@@ -111,20 +116,31 @@ class Lease:
             self._tell(None)
 
     async def _keep(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        async with self._open_api() as api:
-            elector = self._elector = Elector(api, self._identity, self._clock, self._timing)
-            leading = False
-            while not self._stop.is_set():
-                await self._attempt(elector)
-                if elector.held and not leading:
-                    leading = True
-                    log.info("leading", identity=self._identity)
-                    self._on_main(self._acquired, None)
-                elif leading and not elector.held:
-                    raise LeaseLost("another process may lead from now on")
-                await self._pause()
-            await self._release(elector)
+        stop = asyncio.Event()
+        with self._lock:
+            self._loop, self._stop = asyncio.get_running_loop(), stop
+            if self._stopping:
+                stop.set()
+        try:
+            async with self._open_api() as api:
+                await self._lead(Elector(api, self._identity, self._clock, self._timing), stop)
+        finally:
+            with self._lock:
+                self._loop = None
+
+    async def _lead(self, elector: Elector, stop: asyncio.Event) -> None:
+        self._elector = elector
+        leading = False
+        while not stop.is_set():
+            await self._attempt(elector)
+            if elector.held and not leading:
+                leading = True
+                log.info("leading", identity=self._identity)
+                self._on_main(self._acquired, None)
+            elif leading and not elector.held:
+                raise LeaseLost("another process may lead from now on")
+            await self._pause(stop)
+        await self._release(elector)
 
     async def _attempt(self, elector: Elector) -> None:
         silent = self._clock.monotonic() - self._beat
@@ -143,11 +159,10 @@ class Lease:
             self._told = what
             log.warning("the lease was neither taken nor renewed", error=what, held=held)
 
-    async def _pause(self) -> None:
-        assert self._stop is not None, "the loop runs"
+    async def _pause(self, stop: asyncio.Event) -> None:
         try:
             async with asyncio.timeout(self._timing.period):
-                await self._stop.wait()
+                await stop.wait()
         except TimeoutError:
             return
 

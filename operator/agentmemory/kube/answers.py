@@ -70,11 +70,8 @@ def error_of(call: Call, answer: Answer) -> OperatorError:
             return Stale("Stale", f"{call}: {said}")
         case 410:
             return Stale("Expired", f"{call}: {said}")
-        case 422 if _concerns_uid(status):
-            # A patch or apply whose uid is another incarnation's; a PUT gets 409 for the same.
-            return Stale("Stale", f"{call}: {said}")
         case 400 | 413 | 422:
-            return Invalid("RefusedByKubernetes", f"{call}: {said}")
+            return _refused(call, status, said)
         case 403:
             return _forbidden(call, status, said)
         case 401:
@@ -87,9 +84,12 @@ def error_of(call: Call, answer: Answer) -> OperatorError:
             return Bug("UnexpectedAnswer", f"{call} ({code}): {said}")
 
 
-def _concerns_uid(status: dict[str, Any]) -> bool:
+def _refused(call: Call, status: dict[str, Any], said: str) -> OperatorError:
     causes = (status.get("details") or {}).get("causes") or []
-    return any(cause.get("field") == "metadata.uid" for cause in causes)
+    if any(cause.get("field") == "metadata.uid" for cause in causes):
+        # A patch or an apply with another incarnation's uid; a PUT gets 409 for the same.
+        return Stale("Stale", f"{call}: {said}")
+    return Invalid("RefusedByKubernetes", f"{call}: {said}")
 
 
 def _missing(call: Call, status: dict[str, Any], said: str) -> OperatorError:

@@ -112,9 +112,9 @@ class Resync:
         return await self.kube.list(target.kind, target.namespace, target.selector)
 
     def _take(self, target: Target, items: list[Object], version: str) -> None:
-        now = self.clock.monotonic()
-        repaired = self.feed.listed(target.kind, items, version, now, target.namespace)
-        if repaired and self.feed.store.synced(target.kind):
+        known = self.feed.store.synced(target.kind)
+        repaired = self.feed.listed(target.kind, items, version, self.clock.monotonic(), target.namespace)
+        if repaired and known:
             log.info("resync found changes", kind=target.kind, changes=len(repaired), first=str(repaired[0]))
 
 
