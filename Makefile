@@ -34,8 +34,8 @@ check: ## ruff, mypy, layer rules, generated files up to date
 e2e: ## end-to-end tests alone, on the cluster that CLUSTER names (stand, kind or current)
 	$(RUN) pytest e2e -p no:cacheprovider $(if $(CLUSTER),--cluster $(CLUSTER))
 
-bench: ## measure the bars on the stand, result in build/bench/ (WORKLOAD=all)
-	$(RUN) python -m benchmarks $(WORKLOAD)
+bench: ## measure the bars of the main job on a real cluster, result in build/bench/
+	$(RUN) python -m benchmarks
 
 generate: ## write the generated files: CRDs, API reference, the chart's copy of the CRDs
 	$(RUN) python scripts/generate.py

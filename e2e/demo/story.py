@@ -72,8 +72,11 @@ class Story:
         agents.AgentPod(self.kubectl, TEAM, name).remove()
         return agents.start(self.kubectl, TEAM, name, self.image, "support-bot-kafka", *args)
 
-    def write_and_read(self) -> None:
+    def install_agent(self) -> None:
         agents.install_program(self.kubectl, TEAM)
+
+    def write_and_read(self) -> None:
+        self.install_agent()
         run = ("--topic", self.topic, "--run", "trail")
         reader = self.agent("context-builder", "consume", *run, "--expect", str(EVENTS), "--group", "context-builder")
         writer = self.agent("agent", "produce", *run, "--events", str(EVENTS))
