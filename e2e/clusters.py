@@ -127,7 +127,7 @@ class StandCluster(Base):
 
     def load_image(self, archive: Path) -> None:
         for node in self.stand.nodes():
-            node.load_archive(archive)
+            node.runtime.load_archive(archive)
 
     def kill_pod_process(self, namespace: str, pod: str, container: str = "") -> None:
         which = f'?(@.name=="{container}")' if container else "0"
@@ -135,7 +135,7 @@ class StandCluster(Base):
         node, _, identity = self.kubectl("-n", namespace, "get", "pod", pod, "-o", f"jsonpath={path}").partition(" ")
         if not identity:
             raise StandError(f"pod {namespace}/{pod} has no running container {container}".rstrip())
-        self.stand.node(node).kill_container(identity.removeprefix("containerd://"))
+        self.stand.node(node).runtime.kill_container(identity.removeprefix("containerd://"))
 
 
 class KindCluster(Base):

@@ -12,7 +12,12 @@ def all_images() -> list[oci.Image]:
     return [base_image.pause(), base_image.base(), kafka_image.image(), operator_image.image()]
 
 
+def lasting_images() -> list[oci.Image]:
+    """What changes seldom and is big: with these a node starts, so that later only small layers are missing."""
+    return [base_image.pause(), base_image.base(), kafka_image.image(), operator_image.without_application()]
+
+
 def load(nodes: Sequence[Node], images: Sequence[oci.Image]) -> int:
     """Imports the images into the nodes, nodes side by side; how many imports it took."""
     with ThreadPoolExecutor(max(1, len(nodes))) as pool:
-        return sum(pool.map(lambda node: sum(node.load(image) for image in images), nodes))
+        return sum(pool.map(lambda node: sum(node.runtime.load(image) for image in images), nodes))

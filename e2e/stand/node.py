@@ -2,28 +2,17 @@
 
 import json
 import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from e2e.stand import base_image, cgroups, gotools, network, oci, packages, paths
+from e2e.stand import cgroups, gotools, network, packages, paths, seed
+from e2e.stand.containerd import Containerd
 from e2e.stand.controlplane import ControlPlane
 from e2e.stand.processes import Processes
-from e2e.stand.shell import StandError, run, succeeds, until
 
-# The mounts of a node are its own and vanish with its last process; these folders of the machine are not written to.
-PRIVATE = """
-set -e
-for file in $3; do echo $$ >"$file"; done
-mkdir -p /run/containerd /var/lib/cni /var/log/containers
-mount -t tmpfs tmpfs /run/containerd
-mount -t tmpfs tmpfs /var/lib/cni
-mount -t tmpfs tmpfs /var/log/containers
-exec nsenter --net="$1" containerd --config "$2"
-"""
 JOINED = """
 set -e
 for file in $1; do echo $$ >"$file"; done
@@ -49,33 +38,22 @@ class Node:
         return self.stand / self.name
 
     @property
-    def socket(self) -> Path:
-        return self.folder / "containerd.sock"
+    def runtime(self) -> Containerd:
+        return Containerd(self.folder)
 
     @property
     def processes(self) -> Processes:
         return Processes(self.folder)
 
-    def start_runtime(self) -> None:
-        """Network, cgroups and containerd; needs no API server."""
+    def start_runtime(self, images: Path) -> None:
+        """Network, cgroups and containerd, with the images of a seed; needs no API server."""
         for part in ("cni", "kubelet", "volumes", "volume-plugins"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         network.create_node(self.number)
         cgroups.create(self.name)
-        (self.folder / "containerd.toml").write_text(_containerd(self.folder))
         (self.folder / "cni/pods.conflist").write_text(json.dumps(_cni(self.folder, self.number)))
-        command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", PRIVATE, "sh"]
-        self.processes.start(
-            "containerd",
-            [*command, self._netns, self.folder / "containerd.toml", self._entries],
-            env={"PATH": packages.path()},
-        )
-
-        def answers() -> bool:
-            self.processes.check("containerd")
-            return succeeds([*self._ctr, "version"])
-
-        until(f"containerd of {self.name} (log: {self.processes.log('containerd')})", 30, answers)
+        seed.plant(images, self.folder / "containerd")
+        self.runtime.start(["nsenter", f"--net={self._netns}"], self._entries)
 
     def start_kubelet(self) -> None:
         """kubelet and kube-proxy; the API server must be up."""
@@ -97,35 +75,6 @@ class Node:
             ],
         )
         self._join("kube-proxy", [gotools.kubernetes() / "kube-proxy", f"--config={self.folder / 'proxy.yaml'}"])
-
-    def load(self, image: oci.Image) -> bool:
-        """Imports an image's missing blobs; False when the node has this very image already."""
-        rows = [row.split() for row in run([*self._ctr, "images", "ls", f"name=={image.reference}"]).splitlines()[1:]]
-        if any(row[0] == image.reference and row[2] == f"sha256:{image.manifest}" for row in rows):
-            return False
-        known = run([*self._ctr, "content", "ls", "-q"]).split()
-        with subprocess.Popen(
-            [*map(str, self._ctr), "images", "import", "-"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        ) as importing:
-            assert importing.stdin is not None
-            assert importing.stderr is not None
-            image.write(importing.stdin, frozenset(word.removeprefix("sha256:") for word in known))
-            importing.stdin.close()
-            said = importing.stderr.read().decode(errors="replace")
-        if importing.returncode:
-            raise StandError(f"{self.name} does not take the image {image.name}: {said.strip()}")
-        return True
-
-    def load_archive(self, archive: Path) -> None:
-        """Imports an image archive of any kind that containerd reads."""
-        run([*self._ctr, "images", "import", archive])
-
-    def kill_container(self, container: str) -> None:
-        """Kills a container's main process as a crash would: nothing tells it, nothing is flushed."""
-        run([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", container])
 
     def crash(self) -> None:
         """Every process of the node dies at once."""
@@ -151,10 +100,6 @@ class Node:
     def _entries(self) -> str:
         return " ".join(str(file) for file in cgroups.entry_files(self.name))
 
-    @property
-    def _ctr(self) -> list[str | Path]:
-        return ["ctr", "--address", self.socket, "--namespace", "k8s.io"]
-
     def _join(self, name: str, command: list[str | Path]) -> None:
         containerd = self.processes.pid("containerd")
         inside = [f"--mount=/proc/{containerd}/ns/mnt", f"--net={self._netns}"]
@@ -177,7 +122,7 @@ class Node:
             "authorization": {"mode": "Webhook"},
             "tlsCertFile": str(certificate),
             "tlsPrivateKeyFile": str(certificate.with_suffix(".key")),
-            "containerRuntimeEndpoint": f"unix://{self.socket}",
+            "containerRuntimeEndpoint": f"unix://{self.runtime.socket}",
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": f"/{paths.CGROUP}/{self.name}",
             "failCgroupV1": False,
@@ -195,28 +140,6 @@ class Node:
             "imageMaximumGCAge": "0s",
             "evictionHard": {"memory.available": "100Mi"},
         }
-
-
-def _containerd(folder: Path) -> str:
-    return f"""version = 2
-root = "{folder}/containerd"
-state = "{folder}/containerd-run"
-disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
-  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs"]
-[grpc]
-address = "{folder}/containerd.sock"
-[plugins."io.containerd.internal.v1.opt"]
-path = "{folder}/containerd/opt"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{base_image.PAUSE}"
-restrict_oom_score_adj = true
-netns_mounts_under_state_dir = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-conf_dir = "{folder}/cni"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-runtime_type = "io.containerd.runc.v2"
-"""
 
 
 def _cni(folder: Path, number: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from e2e.stand import base_image, cached, oci, paths
 from e2e.stand.shell import StandError, digest, run, step
 
 NAME = "local/agent-memory-operator:dev"
+EXPORT = ("--frozen", "--quiet", "--no-default-groups", "--no-emit-project")
 HOME = "/opt/agent-memory-operator"
 LAUNCHER = """#!/usr/bin/python3
 from agentmemory.__main__ import main
@@ -17,7 +18,7 @@ main()
 
 
 def image() -> oci.Image:
-    deps = oci.remembered_layer("operator-deps", _deps_key(), lambda: [(_dependencies(), f"{HOME}/deps")])
+    """The operator as the working tree has it."""
     app = oci.remembered_layer("operator-app", _app_key(), lambda: [(_application(), f"{HOME}/app")])
     env = {
         "PATH": f"{HOME}/app/bin:{oci.PATH}",
@@ -25,8 +26,17 @@ def image() -> oci.Image:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    entrypoint = ["agent-memory-operator"]
-    return oci.Recipe(NAME, [base_image.layer(), deps, app], entrypoint, env, user="65532:65532").image()
+    return oci.Recipe(NAME, [*_below(), app], ["agent-memory-operator"], env, user="65532:65532").image()
+
+
+def without_application() -> oci.Image:
+    """The layers below the application."""
+    return oci.Recipe("local/agent-memory-operator-base:dev", _below()).image()
+
+
+def _below() -> list[str]:
+    deps = oci.remembered_layer("operator-deps", _deps_key(), lambda: [(_dependencies(), f"{HOME}/deps")])
+    return [base_image.layer(), deps]
 
 
 def uv() -> str:
@@ -38,7 +48,7 @@ def uv() -> str:
 
 
 def _deps_key() -> str:
-    return digest(paths.REPOSITORY / "uv.lock", base_image.release(), os.uname().machine)
+    return digest(paths.REPOSITORY / "uv.lock", *EXPORT, base_image.release(), os.uname().machine)
 
 
 def _app_key() -> str:
@@ -52,7 +62,7 @@ def _dependencies() -> Path:
 
 def _install_dependencies(folder: Path) -> None:
     with step("installing the operator's locked dependencies for its image"):
-        export = [uv(), "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project"]
+        export = [uv(), "export", *EXPORT]
         requirements = run(export, cwd=paths.REPOSITORY)
         listed = folder.parent / f"{folder.name}.requirements.txt"
         listed.write_text(requirements)

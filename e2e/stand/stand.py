@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.stand import cached, gotools, images, leftovers, network, oci, packages, paths
+from e2e.stand import cached, gotools, images, leftovers, network, oci, packages, paths, seed
 from e2e.stand.audit import AuditLog
 from e2e.stand.controlplane import ControlPlane
 from e2e.stand.kubeapi import Api
@@ -123,9 +123,9 @@ class Stand:
         _write_resolv(self.folder / "resolv.conf")
         leftovers.record(self.folder, network.create_bridge())
         nodes = [Node(number, self.folder, control) for number in range(1, count + 1)]
-        wanted = images.all_images()
+        wanted, unpacked = images.all_images(), seed.prepare(images.lasting_images())
         with ThreadPoolExecutor(count + 1) as pool:
-            runtimes = [pool.submit(self._prepare, node, wanted) for node in nodes]
+            runtimes = [pool.submit(self._prepare, node, unpacked, wanted) for node in nodes]
             self._start_control_plane(count)
             for runtime in runtimes:
                 runtime.result()
@@ -135,10 +135,10 @@ class Stand:
             node.start_kubelet()
         self._await_nodes(nodes, since)
 
-    def _prepare(self, node: Node, wanted: list[oci.Image]) -> None:
-        node.start_runtime()
+    def _prepare(self, node: Node, unpacked: Path, wanted: list[oci.Image]) -> None:
+        node.start_runtime(unpacked)
         for image in wanted:
-            node.load(image)
+            node.runtime.load(image)
 
     def _start_control_plane(self, nodes: int) -> None:
         control, binaries = self.control, gotools.kubernetes()
@@ -228,6 +228,7 @@ def build() -> None:
     packages.ensure(packages.NODE)
     gotools.kubernetes()
     images.all_images()
+    seed.prepare(images.lasting_images())
 
 
 def _ready_since(api: Api, name: str, since: str) -> bool:

@@ -1,0 +1,103 @@
+"""containerd of one node: its configuration, and the images in it."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.stand import base_image, oci, packages
+from e2e.stand.processes import Processes
+from e2e.stand.shell import StandError, run, succeeds, until
+
+# The mounts of a node are its own and vanish with its last process; these folders of the machine are not written to.
+PRIVATE = """
+set -e
+for file in $1; do echo $$ >"$file"; done
+shift
+for folder in /run/containerd /var/lib/cni /var/log/containers; do
+  mkdir -p "$folder"
+  mount -t tmpfs tmpfs "$folder"
+done
+exec "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Containerd:
+    """The containerd whose data is in `folder`/containerd and whose socket is in `folder`."""
+
+    folder: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "containerd.sock"
+
+    @property
+    def processes(self) -> Processes:
+        return Processes(self.folder)
+
+    def start(self, enter: list[str] | None = None, cgroup_files: str = "") -> None:
+        """Starts it in a mount namespace of its own; `enter` is a command to start it by (into a network)."""
+        config = self.folder / "containerd.toml"
+        config.write_text(_config(self.folder))
+        command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", PRIVATE, "sh", cgroup_files]
+        full: list[str | Path] = [*command, *(enter or []), "containerd", "--config", config]
+        self.processes.start("containerd", full, env={"PATH": packages.path()})
+
+        def answers() -> bool:
+            self.processes.check("containerd")
+            return succeeds([*self._ctr, "version"])
+
+        until(f"containerd of {self.folder} (log: {self.processes.log('containerd')})", 30, answers)
+
+    def load(self, image: oci.Image) -> bool:
+        """Imports an image's missing blobs; False when this very image is there already."""
+        rows = [row.split() for row in run([*self._ctr, "images", "ls", f"name=={image.reference}"]).splitlines()[1:]]
+        if any(row[0] == image.reference and row[2] == f"sha256:{image.manifest}" for row in rows):
+            return False
+        known = run([*self._ctr, "content", "ls", "-q"]).split()
+        importing = [*map(str, self._ctr), "images", "import", "-"]
+        with subprocess.Popen(
+            importing, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            assert process.stderr is not None
+            with process.stdin:
+                image.write(process.stdin, frozenset(word.removeprefix("sha256:") for word in known))
+            said = process.stderr.read().decode(errors="replace")
+        if process.returncode:
+            raise StandError(f"{self.socket} does not take the image {image.name}: {said.strip()}")
+        return True
+
+    def load_archive(self, archive: Path) -> None:
+        """Imports an image archive of any kind that containerd reads."""
+        run([*self._ctr, "images", "import", archive])
+
+    def kill_container(self, container: str) -> None:
+        """Kills a container's main process as a crash would: nothing tells it, nothing is flushed."""
+        run([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", container])
+
+    @property
+    def _ctr(self) -> list[str | Path]:
+        return ["ctr", "--address", self.socket, "--namespace", "k8s.io"]
+
+
+def _config(folder: Path) -> str:
+    return f"""version = 2
+root = "{folder}/containerd"
+state = "{folder}/containerd-run"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs"]
+[grpc]
+address = "{folder}/containerd.sock"
+[plugins."io.containerd.internal.v1.opt"]
+path = "{folder}/containerd/opt"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{base_image.PAUSE}"
+restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "{folder}/cni"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+"""
