@@ -1,4 +1,4 @@
-"""A broker pod is deleted, a broker process is killed, while an agent writes with acks=all: how long, how much is lost."""
+"""A broker pod is deleted, a broker process is killed, while an agent writes with acks=all: seconds, and losses."""
 
 from __future__ import annotations
 

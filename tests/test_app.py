@@ -23,7 +23,7 @@ from tests.fakekube.server import FakeKube
 from tests.fakekube.toy import Toy
 from tests.kube.objects import config_map, pool
 
-FAST = Timing(duration=1.0, deadline=0.6, period=0.02, attempt=0.3)
+BRISK = Timing(period=0.02)
 LEASE = Key("Lease", "agent-memory-system", "agent-memory-operator-platform")
 POOL = Key("BrokerPool", "memory", "p")
 
@@ -51,7 +51,7 @@ class Running:
         options.setdefault("settings", Settings(role="platform", port=0))
         options.setdefault("pace", Pace(retry=0.02))
         options.setdefault("build", self._build)
-        options.setdefault("timing", FAST)
+        options.setdefault("timing", BRISK)
         self.process = Process(login=login, kafka=self.kafka, **options)
         self.task = asyncio.create_task(self.process.run())
 
@@ -280,7 +280,7 @@ async def test_a_missed_delete_is_repaired(fake: FakeKube) -> None:
 
 async def test_an_apiserver_that_goes_away_and_comes_back(fake: FakeKube) -> None:
     port = int(fake.url.rpartition(":")[2])
-    async with running(fake, timing=Timing(period=0.02, attempt=0.3)):
+    async with running(fake):
         await until("reconciled", lambda: reconciled(fake))
         await fake.stop()
         fake.cluster.patch(POOL, {"spec": {"replicas": 7}})

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from e2e.stand import gotools, images, kafka_image, leftovers, stand
+from e2e.stand import cached, gotools, images, kafka_image, leftovers, stand
 from e2e.stand.shell import StandError, step
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -38,6 +38,7 @@ def build() -> None:
     stand.build()
     gotools.helm()
     kafka_image.home()
+    cached.prune()
 
 
 @app.command(name="images")

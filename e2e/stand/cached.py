@@ -1,13 +1,17 @@
 """Folders that are made once and kept, named by a hash of what they are made from."""
 
 import fcntl
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.stand import paths
 from e2e.stand.shell import say
+
+KEPT = {"stand", "layers", "kind", "uv"}  # not ours to prune: states of clusters, folders of folders, other tools
 
 
 @contextmanager
@@ -31,6 +35,7 @@ def folder(kind: str, key: str, build: Callable[[Path], None]) -> Path:
     """
     final = paths.cache() / kind / key
     if final.is_dir():
+        os.utime(final)  # for `prune`
         return final
     with lock(final.parent / f".{key}.lock", f"building {kind}"):
         if not final.is_dir():
@@ -40,3 +45,16 @@ def folder(kind: str, key: str, build: Callable[[Path], None]) -> Path:
             build(building)
             building.rename(final)
     return final
+
+
+def prune(days: float = 30) -> None:
+    """Removes what was not used for that long: builds of older sources, layers of older images."""
+    oldest = time.time() - days * 86400
+    for entry in [*paths.cache().glob("*/*"), *paths.cache().glob("layers/*/*")]:
+        hidden = entry.name.startswith(".")
+        if hidden or entry.parent.name in KEPT or entry.stat(follow_symlinks=False).st_mtime > oldest:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)

@@ -127,6 +127,7 @@ def _put(content: dict[str, Any]) -> str:
 
 
 def _descriptor(kind: str, blob: str) -> dict[str, Any]:
+    os.utime(blob_path(blob))  # used: `cached.prune` keeps it
     return {"mediaType": kind, "digest": f"sha256:{blob}", "size": blob_path(blob).stat().st_size}
 
 

@@ -3,10 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from agentmemory.api.conditions import Phase, progressing, refused, stalled
 from agentmemory.families import policy
 from agentmemory.families.model import Seen
 from tests import teams
@@ -241,22 +238,6 @@ def test_partitions_that_shrink() -> None:
     assert list(found) == [EVENTS]
     assert found[EVENTS].reason == "PartitionsCannotShrink"
     assert "has 5 partitions, spec.topics[events].partitions is 4" in found[EVENTS].message
-
-
-def test_sum_up() -> None:
-    assert policy.sum_up([]) is None
-    findings = [progressing("A", "a"), stalled("B", "b"), refused("C", "c"), progressing("D", "a"), stalled("E", "e")]
-    found = policy.sum_up(findings)
-    assert found == Phase("Refused", "C", "c; b; e; and 1 more")
-    assert policy.sum_up([progressing("A", "a"), progressing("D", "a")]) == Phase("Progressing", "A", "a")
-
-
-@given(st.lists(st.sampled_from([progressing("A", "a"), stalled("B", "b"), refused("C", "c")]), min_size=1))
-def test_the_gravest_finding_wins(findings: list[Phase]) -> None:
-    found = policy.sum_up(findings)
-    order = ["Refused", "Stalled", "Progressing"]
-    assert found is not None
-    assert order.index(found.kind) == min(order.index(one.kind) for one in findings)
 
 
 DELETE = family(deletionPolicy="Delete")

@@ -21,7 +21,7 @@ from typing import Self
 
 from agentmemory.kafka.connection import Credentials
 from agentmemory.kafka.model import id_text
-from tests.kafka import kafkahome
+from e2e.stand import kafka_image
 from tests.kafka.authority import Authority
 
 CLUSTER = "testcluster"
@@ -128,7 +128,7 @@ class RealKafka:
         self.cluster_id = id_text(uuid.uuid4()).replace("-", "A")
         self.nodes: dict[int, Node] = {}
         self._brokers, self._controllers = brokers, controllers
-        self._home = kafkahome.home()
+        self._home = kafka_image.home()
         self._quorum = ""
 
     def __enter__(self) -> Self:
@@ -165,11 +165,10 @@ class RealKafka:
         node.wait_listening()
         return node
 
-    def start_controller(self, node_id: int) -> Node:
-        """One more controller with an empty disk: it joins the quorum by itself."""
-        node = self._start(self._add_controller(node_id), "-N")
-        node.wait_listening()
-        return node
+    def start_controllers(self, *node_ids: int) -> None:
+        """More controllers with empty disks: they join the quorum by themselves."""
+        for node in [self._start(self._add_controller(node_id), "-N") for node_id in node_ids]:
+            node.wait_listening()
 
     def bootstrap(self, listener: str = "REPLICATION") -> str:
         return ",".join(f"127.0.0.1:{n.ports[listener]}" for n in self.nodes.values() if listener in n.ports)
@@ -194,7 +193,7 @@ class RealKafka:
         return self._add(node_id, "broker", listeners, ports)
 
     def _add(self, node_id: int, role: str, listeners: str, ports: dict[str, int]) -> Node:
-        folder = self.folder / str(node_id)
+        folder = self.folder / f"{node_id}-{len(list(self.folder.iterdir()))}"  # a namesake starts with nothing
         folder.mkdir()
         pair = self.authority.node(f"{CLUSTER}-{node_id}", CLUSTER)
         (folder / "tls.pem").write_text(pair.key + pair.cert)
@@ -235,8 +234,7 @@ class RealKafka:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return kafka_image.free_ports(1)[0]
 
 
 def _listens(port: int) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from e2e.stand import leftovers
 from e2e.stand.shell import StandError, run, until
 from e2e.stand.stand import Stand, in_use
