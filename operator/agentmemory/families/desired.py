@@ -8,9 +8,10 @@ from typing import Any
 from agentmemory.api.conditions import Phase, to_conditions
 from agentmemory.api.enforcement import to_list
 from agentmemory.api.topicfamily import Compaction, Topic
+from agentmemory.engines.verdict import NAMED
 from agentmemory.families.enforcement import entries
 from agentmemory.families.model import MANAGED_KEYS, Needs, Results, Seen
-from agentmemory.families.policy import NAMED, erasure_bound
+from agentmemory.families.policy import erasure_bound
 from agentmemory.families.world import World
 from agentmemory.kafka.model import NewTopicSpec
 

@@ -1,9 +1,8 @@
 """Whether a family can be as it is declared: pure checks, the first finding wins."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
 
-from agentmemory.api.conditions import Phase, PhaseKind, progressing, refused
+from agentmemory.api.conditions import Phase, progressing, refused
 from agentmemory.domain import names, priorities, regions
 from agentmemory.engines.frame import CLUSTER_CHECKS, TENANT_CHECKS, Frame, cluster_has_started
 from agentmemory.families import erasure
@@ -11,10 +10,6 @@ from agentmemory.families.model import Seen
 from agentmemory.families.world import World
 
 Check = Callable[[World], Phase | None]
-
-# Of the findings about single topics, a condition tells so many.
-NAMED = 3
-_GRAVITY: tuple[PhaseKind, ...] = ("Refused", "Stalled", "Progressing", "Ready")
 
 
 def tenant_agrees(world: World) -> Phase | None:
@@ -168,16 +163,6 @@ def partitions_that_shrink(world: World, seen: Mapping[str, Seen]) -> dict[str, 
                 f"Kafka cannot take partitions away; write {there}, or make a new topic",
             )
     return found
-
-
-def sum_up(findings: Sequence[Phase]) -> Phase | None:
-    """The gravest finding, with the words of all (the first NAMED); None when there is none."""
-    if not findings:
-        return None
-    ranked = sorted(findings, key=lambda finding: _GRAVITY.index(finding.kind))
-    words = list(dict.fromkeys(finding.message for finding in ranked))
-    more = [f"and {len(words) - NAMED} more"] if len(words) > NAMED else []
-    return replace(ranked[0], message="; ".join(words[:NAMED] + more))
 
 
 def nothing_to_delete(world: World) -> str | None:

@@ -21,6 +21,7 @@ from agentmemory.engines.handover import Handover
 from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
 from agentmemory.engines.notice import warn
 from agentmemory.engines.outage import Outages, Unanswered
+from agentmemory.engines.verdict import sum_up
 from agentmemory.families import desired, policy
 from agentmemory.families.ending import Ending
 from agentmemory.families.model import Seen
@@ -153,7 +154,7 @@ class FamilyReconciler:
         if errors and all(error.reason == "TopicAlreadyExists" for error in errors):
             raise errors[0]  # brokers did not list it yet: nothing to tell, a moment later they do
         shrunk = policy.partitions_that_shrink(world, seen).values()
-        found = policy.sum_up([*map(phase_of_error, errors), *shrunk, *([short] if short else [])])
+        found = sum_up([*map(phase_of_error, errors), *shrunk, *([short] if short else [])])
         if anew := desired.made_anew(world, seen):
             await warn(self._context.kube, obj, "TopicsMadeAnew", _lost(anew), self._context.clock.now())
         await self._say(obj, world, found or ready(desired.ready_message(world, seen)), seen)
