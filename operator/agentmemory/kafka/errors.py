@@ -63,9 +63,9 @@ def from_code(code: int, text: str | None, what: str) -> OperatorError | None:
     """The error of an answer's item; None when the code says that all went well. `what` names the item."""
     if code == 0:
         return None
-    known = kafka_errors.for_code(code)
+    known = kafka_errors.kafka_errors.get(code, kafka_errors.UnknownError)
     rule = _RULES.get(code, _Rule(Transient, ""))
-    reason = _camel(known.message) if known.message and known.errno == code else f"KafkaError{code}"
+    reason = _camel("UNKNOWN_SERVER_ERROR" if code == -1 else known.message) if known.errno == code else f"KafkaError{code}"
     said = text or known.description or f"error {code}"
     return rule.make(reason, _sentence(what, said, rule.way_out))
 

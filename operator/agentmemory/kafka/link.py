@@ -14,7 +14,7 @@ from typing import Any
 
 import kafka.errors as kafka_errors
 from kafka.future import Future
-from kafka.net.inet import create_connection
+from kafka.net.inet import KafkaNetSocket, create_connection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.net.transport import KafkaSSLTransport
@@ -32,6 +32,22 @@ CLOSE_LIMIT = 2.0
 
 
 _REFUSALS = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError)
+
+
+class _Socket(KafkaNetSocket):  # type: ignore[misc]
+    """Closes a socket that could not connect; kafka-python leaves it to the garbage collector.
+
+    The library chooses a socket's class by the scheme of `proxy_url`: this one needs no proxy.
+    """
+
+    SCHEMES = ("direct",)
+
+    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
+        try:
+            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
+        except BaseException:
+            sock.close()
+            raise
 
 
 class _Transport(KafkaSSLTransport):  # type: ignore[misc]
@@ -66,7 +82,7 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]
 
     async def _build_transport(self, node: Any, timeout_at: float | None = None) -> _Transport:
         sock = await create_connection(
-            self._net, node.host, node.port, self.config["socket_options"], timeout_at=timeout_at
+            self._net, node.host, node.port, self.config["socket_options"], "direct://", timeout_at
         )
         transport = _Transport(self._net, sock, host=node.host, ssl_context=self.config["ssl_context"])
         try:
@@ -74,6 +90,9 @@ class _Manager(KafkaConnectionManager):  # type: ignore[misc]
         except Exception as exc:
             transport.abort()
             raise kafka_errors.KafkaConnectionError(f"TLS handshake failed: {exc}") from exc
+        except BaseException:  # closed meanwhile
+            transport.abort()
+            raise
         return transport
 
     def _failed(self, node_id: Any, exc: Exception) -> None:
