@@ -150,8 +150,7 @@ async def test_a_standby_is_warm_and_takes_over(fake: FakeKube) -> None:
     async with running(fake) as first:
         await until("reconciled", lambda: reconciled(fake))
         async with running(fake) as second:
-            await until("standby ready", lambda: second.process.feed.store.get(POOL) is not None)
-            await until("standby ready", lambda: second.process._waiting_for is None)
+            await until("standby ready", lambda: second.process._waiting_for() is None)
             assert (await second.get("/readyz"))[0] == 200
             assert second.seen == []
             assert not second.process.lease.held  # type: ignore[union-attr]
@@ -175,7 +174,7 @@ async def test_missing_crds_are_waited_for(fake: FakeKube) -> None:
     async with running(fake) as one:
         await until("asked", lambda: len(fake.requests.of("list", "MemoryTenant")) > 2)
         code, text = await one.get("/readyz")
-        assert (code, text) == (503, "waiting for the first lists\n")
+        assert (code, text) == (503, "waiting for the watch of MemoryCluster\n")
         assert (await one.get("/healthz"))[0] == 200
         fake.hidden.clear()
         await until("reconciled", lambda: reconciled(fake))
@@ -204,11 +203,12 @@ async def test_stops_while_it_waits(fake: FakeKube) -> None:
 
 async def test_a_dead_watch_ends_the_process(fake: FakeKube) -> None:
     class DeadWatch:
-        async def run(self, targets: Any, on_event: Any, ready: Callable[[], None]) -> None:
-            ready()
+        async def run(self, targets: Any, on_event: Any, on_start: Callable[[Any], None]) -> None:
+            for target in targets:
+                on_start(target)
             await asyncio.Event().wait()
 
-    pace = Pace(interval=0.05, grace=0.1, early=0.01, spread=0.0, retry=0.02)
+    pace = Pace(interval=0.05, grace=0.1, spread=0.0, retry=0.02)
     async with running(fake, watch=DeadWatch(), pace=pace) as one:
         with pytest.raises(ExceptionGroup) as raised:
             await asyncio.wait_for(one.task, 10)
@@ -227,7 +227,7 @@ async def test_a_reconcile_may_end_within_the_limit(fake: FakeKube) -> None:
     async with running(fake, build=lambda role, ctx: [Slow(ctx)]) as one:
         await started.wait()
         one.process.stopping.set()
-        await until("stopping", lambda: one.process._waiting_for == "the end")
+        await until("stopping", lambda: one.process._waiting_for() == "the end")
         finish.set()
         await asyncio.wait_for(one.task, 10)
     assert reconciled(fake)
@@ -256,7 +256,7 @@ async def test_without_a_lease_work_starts_at_once(fake: FakeKube) -> None:
 
 
 async def test_at_rest_nothing_but_the_lease_is_written(fake: FakeKube) -> None:
-    pace = Pace(interval=0.05, early=0.02, spread=0.0, retry=0.02)
+    pace = Pace(interval=0.05, spread=0.0, retry=0.02)
     async with running(fake, pace=pace) as one:
         await until("reconciled", lambda: reconciled(fake))
         fake.requests.clear()
@@ -271,7 +271,7 @@ async def test_a_missed_delete_is_repaired(fake: FakeKube) -> None:
         return [] if type_ == "DELETED" else [(type_, obj)]
 
     fake.faults.events.append(swallow)
-    pace = Pace(interval=0.05, early=0.02, spread=0.0, retry=0.02)
+    pace = Pace(interval=0.05, spread=0.0, retry=0.02)
     async with running(fake, pace=pace):
         await until("reconciled", lambda: reconciled(fake))
         fake.cluster.delete(Key("ConfigMap", "memory", "p"))

@@ -1,6 +1,6 @@
 """The process: watch, resync, lease and workers in one TaskGroup; the first of them to die ends it.
 
-start ──► first lists (retried until rights and CRDs are there) ──► ready, standby ──► Lease ──► queue opens
+start ──► rights and CRDs are there (retried) ──► watch, lists ──► ready, standby ──► Lease ──► queue opens
 SIGTERM ─► queue closes ──► running reconciles end (bounded) ──► watch stops ──► Lease released ──► exit 0
 """
 
@@ -56,7 +56,6 @@ class Process:
     metrics: Metrics = field(default_factory=Metrics)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
-    _waiting_for: str | None = "the first lists"
 
     def __post_init__(self) -> None:
         self.store = Store()
@@ -65,19 +64,19 @@ class Process:
         self.feed = Feed(self.store, self.metrics)
         self.targets = targets(self.settings.role, self.settings.cluster_namespaces)
         self.lease = self._make_lease() if self.settings.lease else None
+        self._resync: Resync | None = None
 
     async def run(self) -> None:
         """Run until `stopping` is set (returns) or a part fails (raises an ExceptionGroup or an OperatorError)."""
         async with AsyncExitStack() as stack:
-            app = application(self.metrics, lambda: self._waiting_for)
+            app = application(self.metrics, self._waiting_for)
             self.port = await stack.enter_async_context(serve(app, self.settings.port))
             kube = await stack.enter_async_context(await self._connect(guard=self._leading))
             stack.push_async_callback(self._stop_lease)
-            resync = self._assemble(kube, stack)
+            resync = self._resync = self._assemble(kube, stack)
             self._publish()
-            first = asyncio.create_task(resync.first(), name="first-lists")
-            if await _either(first, self.stopping):
-                self._waiting_for = "the watch"
+            available = asyncio.create_task(resync.available(), name="available")
+            if await _either(available, self.stopping):
                 await self._work(resync)
 
     def install_signals(self) -> None:
@@ -87,18 +86,19 @@ class Process:
             loop.add_signal_handler(number, self.stopping.set)
 
     async def _work(self, resync: Resync) -> None:
-        watch = self.watch or KopfWatch(self.login, self.install_signals)
+        watch = self.watch or KopfWatch(self.login, self.install_signals, f"{self.settings.manager}/{VERSION}")
         workers = Workers(self.queue, self.reconcilers, self.metrics, self.settings.concurrency)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(workers.run(), name="workers")
             background = [
-                group.create_task(watch.run(self.targets, self.feed.event, self._ready), name="watch"),
+                group.create_task(watch.run(self.targets, self.feed.event, resync.started), name="watch"),
                 group.create_task(resync.run(), name="resync"),
-                group.create_task(self._lead(), name="lease"),
+                group.create_task(self._lead(resync), name="lease"),
             ]
             group.create_task(self._stop(working, background), name="stop")
 
-    async def _lead(self) -> None:
+    async def _lead(self, resync: Resync) -> None:
+        await resync.synced.wait()
         if self.lease is None:
             self._open()
         else:
@@ -111,7 +111,6 @@ class Process:
     async def _stop(self, working: asyncio.Task[None], background: list[asyncio.Task[None]]) -> None:
         await self.stopping.wait()
         log.info("stopping", running=self.queue.running)
-        self._waiting_for = "the end"
         self.queue.close()
         _, late = await asyncio.wait({working}, timeout=self.settings.stop_limit)
         if late:
@@ -139,8 +138,13 @@ class Process:
         pace = self.pace or Pace(interval=self.settings.resync)
         return Resync(kube, self.feed, self.queue, self.targets, frozenset(self.reconcilers), self.clock, pace)
 
-    def _ready(self) -> None:
-        self._waiting_for = None
+    def _waiting_for(self) -> str | None:
+        """What readiness waits for; None when ready (a standby is ready too)."""
+        if self.stopping.is_set():
+            return "the end"
+        if self._resync is None:
+            return "the start"
+        return self._resync.waiting_for()
 
     def _leading(self) -> bool:
         return self.lease is None or self.lease.held

@@ -9,7 +9,7 @@ import pytest
 
 from agentmemory.core.key import Key, key_of
 from agentmemory.kube.watch import CHILDREN_SELECTOR, Target, WatchEnded
-from agentmemory.kube.watch_kopf import Backoffs, KopfWatch, connection_info
+from agentmemory.kube.watch_kopf import Backoffs, KopfWatch
 from tests.fakekube.client import configuration_for
 from tests.fakekube.server import FakeKube
 
@@ -28,11 +28,15 @@ class Seen:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str | None, str]] = []
+        self.starts: list[tuple[str, str | None]] = []
         self._changed = asyncio.Event()
 
     def __call__(self, kind: str, type_: str | None, obj: Object) -> None:
         self.events.append((kind, type_, key_of(obj).name))
         self._changed.set()
+
+    def start(self, target: Target) -> None:
+        self.starts.append((target.kind, target.namespace))
 
     async def wait_for(self, *wanted: tuple[str, str | None, str]) -> None:
         async with asyncio.timeout(10):
@@ -48,7 +52,11 @@ async def watching(
     async def login() -> Any:
         return configuration_for(fake.url)
 
-    task = asyncio.create_task(KopfWatch(login).run(targets, seen, lambda: None))
+    def on_start(target: Target) -> None:
+        if isinstance(seen, Seen):
+            seen.start(target)
+
+    task = asyncio.create_task(KopfWatch(login).run(targets, seen, on_start))
     try:
         yield task
     finally:
@@ -85,6 +93,7 @@ async def test_children_are_selected_by_the_server_and_bound_to_namespaces(fake:
     async with watching(fake, [*targets, Target("TopicFamily")], seen):
         await seen.wait_for(("ConfigMap", None, "ours-a"), ("ConfigMap", None, "ours-b"))
     assert {name for _, _, name in seen.events} == {"ours-a", "ours-b"}
+    assert set(seen.starts) == {("ConfigMap", "a"), ("ConfigMap", "b"), ("TopicFamily", None)}
     watches = fake.requests.of("watch", "ConfigMap")
     assert {request.namespace for request in watches} == {"a", "b"}
     assert {request.query["labelSelector"] for request in watches} == {CHILDREN_SELECTOR}
@@ -101,6 +110,7 @@ async def test_survives_a_cut_and_an_expired_version(fake: FakeKube) -> None:
         fake.close_watches()
         fake.cluster.put({**FAMILY, "metadata": {"name": "g", "namespace": "team"}})
         await seen.wait_for(("TopicFamily", None, "g"))
+    assert seen.starts == [("TopicFamily", None)] * 2
 
 
 async def test_a_failing_receiver_ends_the_watch(fake: FakeKube) -> None:
@@ -128,10 +138,3 @@ def test_backoffs_never_end() -> None:
     delays = [delay for delay, _ in zip(Backoffs(), range(20), strict=False)]
     assert delays[:4] == [1, 2, 4, 5]
     assert set(delays[3:]) == {5}
-
-
-def test_a_token_becomes_scheme_and_token() -> None:
-    configuration = configuration_for("https://example")
-    configuration.api_key["BearerToken"] = "bearer abc"
-    info = connection_info(configuration)
-    assert (info.scheme, info.token) == ("Bearer", "abc")

@@ -12,6 +12,8 @@ from agentmemory.core.key import Key, key_of
 from agentmemory.core.metrics import Metrics
 from agentmemory.core.store import Object, Store, version_of
 
+PATIENCE = 5
+
 
 @dataclass
 class Feed:
@@ -21,9 +23,14 @@ class Feed:
     metrics: Metrics = field(default_factory=Metrics)
     # key -> the version that a list showed and the watch owes us, and since when (monotonic seconds)
     _owed: dict[Key, tuple[int, float]] = field(default_factory=dict)
+    # kind -> how many events came
+    _events: dict[str, int] = field(default_factory=dict)
+    # kind -> (events at the last look, since when (monotonic seconds) none came)
+    _silence: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def event(self, kind: str, type_: str | None, raw: dict[str, Any]) -> None:
         """One event of the watch; type None is an object that was there when the watch started."""
+        self._events[kind] = self._events.get(kind, 0) + 1
         obj = raw if "kind" in raw else {**raw, "kind": kind}
         key = key_of(obj)
         self.metrics.watch_events.labels(kind, type_ or "LISTED").inc()
@@ -51,8 +58,20 @@ class Feed:
         return differed
 
     def overdue(self, now: float, grace: float) -> list[Key]:
-        """Keys whose change the watch has owed us for more than `grace` seconds: it is dead."""
-        return [key for key, (_, since) in self._owed.items() if now - since > grace]
+        """Keys whose change the watch has owed us for too long: it is dead.
+
+        Too long is `grace` seconds without any event of the kind, or PATIENCE times that when others still come
+        (a slow start with many objects). To be asked every now and then: it looks whether events have come since.
+        """
+        for kind, count in self._events.items():
+            if self._silence.get(kind, (-1, 0.0))[0] != count:
+                self._silence[kind] = (count, now)
+
+        def late(key: Key, since: float) -> bool:
+            quiet_since = max(since, self._silence.get(key.kind, (0, since))[1])
+            return now - quiet_since > grace or now - since > PATIENCE * grace
+
+        return [key for key, (_, since) in self._owed.items() if late(key, since)]
 
     def _settle(self, key: Key, obj: Object) -> None:
         owed = self._owed.get(key)

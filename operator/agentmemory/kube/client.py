@@ -80,6 +80,12 @@ class KubeClient:
                 return items, metadata.get("resourceVersion", "")
             query["continue"] = metadata["continue"]
 
+    async def probe(self, kind: str, namespace: str | None = None, label_selector: str | None = None) -> None:
+        """A list of at most one object: returns when the kind is there and we may list it."""
+        call = Call("list", kind, path(kind, namespace))
+        query = {"limit": "1"} | ({"labelSelector": label_selector} if label_selector else {})
+        _object(call, await self._request("GET", call, query=query))
+
     async def create(self, obj: Object) -> Object:
         """POST. Raises AlreadyExists when the name is taken, NamespaceEnding in a namespace that goes away."""
         key = key_of(obj)

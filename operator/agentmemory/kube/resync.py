@@ -1,4 +1,8 @@
-"""The periodic list of everything watched: repairs what the watch missed, and finds out when the watch is dead."""
+"""The lists of everything watched: they complete the store, repair what the watch missed, and find a dead watch.
+
+Per target:  may we list it? ──► the stream is set up ──► list, compare ──► synced ──► list every 0.7 to 0.8 intervals
+                                                           ▲ at once again whenever a stream starts from scratch
+"""
 
 import asyncio
 import random
@@ -14,7 +18,6 @@ from agentmemory.core.key import key_of
 from agentmemory.core.queue import KeyedQueue, Priority
 from agentmemory.core.store import Object
 from agentmemory.kube.client import KubeClient
-from agentmemory.kube.errors import NotInstalled
 from agentmemory.kube.watch import Target, WatchEnded
 
 log = structlog.get_logger(__name__)
@@ -27,17 +30,15 @@ class Pace:
     interval: float = 120.0
     # How long the watch may lag behind a list.
     grace: float = 20.0
-    # The second list comes early: what vanished between the first one and the start of the watch.
-    early: float = 15.0
     # Over how long the reconciles of one list are spread.
     spread: float = 10.0
-    # The pause before another try of the first lists.
+    # The pause before another try of what must succeed for the start.
     retry: float = 5.0
 
 
 @dataclass
 class Resync:
-    """`first` until it returns, then start the watch and `run`."""
+    """`available`, then run the watch with `started` as its on_start beside `run`; `synced` is set once."""
 
     kube: KubeClient
     feed: Feed
@@ -47,20 +48,25 @@ class Resync:
     clock: Clock
     pace: Pace = field(default_factory=Pace)
     rng: random.Random = field(default_factory=random.Random)
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def first(self) -> None:
-        """Fill the store. Tries until every list succeeds, and logs what stands in the way once per reason."""
+    def __post_init__(self) -> None:
+        self._unsynced = dict.fromkeys(self.targets)
+        self._started = {target: asyncio.Event() for target in self.targets}
+
+    async def available(self) -> None:
+        """Return when every kind can be listed; until then log what stands in the way, once per reason."""
         told: set[str] = set()
-        while True:
-            lists = [(target, await self._try(target, told)) for target in self.targets]
-            if all(found is not None for _, found in lists):
-                break
+        while not all([await self._may_list(target, told) for target in self.targets]):
             await self.clock.sleep(self.pace.retry)
-        for target, found in lists:
-            if found is not None:
-                self._take(target, *found)
-        for target in self.targets:
-            self.feed.store.mark_synced(target.kind)
+
+    def started(self, target: Target) -> None:
+        """The target's stream was set up from scratch: compare it with a list now."""
+        self._started[target].set()
+
+    def waiting_for(self) -> str | None:
+        """A kind whose first list is still to come, None when the store is complete."""
+        return next((f"the watch of {target.kind}" for target in self._unsynced), None)
 
     async def run(self) -> None:
         """List every target again and again. Raises WatchEnded when the watch owes a change for too long."""
@@ -69,24 +75,52 @@ class Resync:
                 group.create_task(self._repeat(target), name=f"resync-{target.kind}")
             group.create_task(self._judge(), name="resync-judge")
 
-    async def once(self, target: Target) -> None:
-        """One list, compared with the store; every object of a reconciled kind is queued, spread over a while."""
-        items, version = await self._list(target)
-        self._take(target, items, version)
-        if target.kind in self.kinds:
-            for obj in items:
-                self.queue.add(key_of(obj), Priority.RESYNC, self.rng.uniform(0, self.pace.spread))
+    async def once(self, target: Target, *, everything: bool) -> None:
+        """One list, compared with the store; with `everything` each object of a reconciled kind is queued too."""
+        items, version = await self.kube.list(target.kind, target.namespace, target.selector)
+        repaired = self.feed.listed(target.kind, items, version, self.clock.monotonic(), target.namespace)
+        if target in self._unsynced:
+            self._mark(target)
+        elif repaired:
+            log.info("resync found changes", kind=target.kind, changes=len(repaired), first=str(repaired[0]))
+        if everything and target.kind in self.kinds:
+            self._queue_all(items)
+
+    def _mark(self, target: Target) -> None:
+        del self._unsynced[target]
+        if not any(other.kind == target.kind for other in self._unsynced):
+            self.feed.store.mark_synced(target.kind)
+        if not self._unsynced:
+            self.synced.set()
+
+    def _queue_all(self, items: list[Object]) -> None:
+        for obj in items:
+            self.queue.add(key_of(obj), Priority.RESYNC, self.rng.uniform(0, self.pace.spread))
 
     async def _repeat(self, target: Target) -> None:
-        pause = self.rng.uniform(0.5, 1.0) * self.pace.early
+        started = self._started[target]
+        await started.wait()
         while True:
-            await self.clock.sleep(pause)
+            afresh = started.is_set()
+            started.clear()
             try:
-                await self.once(target)
+                await self.once(target, everything=not afresh)
             except OperatorError as error:
                 log.warning("resync failed", kind=target.kind, reason=error.reason, message=error.message)
+                if afresh:
+                    started.set()
+                    await self.clock.sleep(self.pace.retry)
+                    continue
             # Never in step with other kinds or other processes.
-            pause = self.pace.interval * self.rng.uniform(0.7, 0.8)
+            await self._sleep_or(started, self.pace.interval * self.rng.uniform(0.7, 0.8))
+
+    async def _sleep_or(self, event: asyncio.Event, seconds: float) -> None:
+        waits = [asyncio.ensure_future(self.clock.sleep(seconds)), asyncio.ensure_future(event.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _judge(self) -> None:
         while True:
@@ -99,28 +133,18 @@ class Resync:
                     f" for instance of {overdue[0]}; a new process starts with a new watch",
                 )
 
-    async def _try(self, target: Target, told: set[str]) -> tuple[list[Object], str] | None:
+    async def _may_list(self, target: Target, told: set[str]) -> bool:
         try:
-            return await self._list(target)
+            await self.kube.probe(target.kind, target.namespace, target.selector)
         except OperatorError as error:
-            if f"{target.kind} {error}" not in told:
-                told.add(f"{target.kind} {error}")
+            if f"{target} {error}" not in told:
+                told.add(f"{target} {error}")
                 log.error("cannot start yet", reason=error.reason, message=_advice(error), retry_in=self.pace.retry)
-            return None
-
-    async def _list(self, target: Target) -> tuple[list[Object], str]:
-        return await self.kube.list(target.kind, target.namespace, target.selector)
-
-    def _take(self, target: Target, items: list[Object], version: str) -> None:
-        known = self.feed.store.synced(target.kind)
-        repaired = self.feed.listed(target.kind, items, version, self.clock.monotonic(), target.namespace)
-        if repaired and known:
-            log.info("resync found changes", kind=target.kind, changes=len(repaired), first=str(repaired[0]))
+            return False
+        return True
 
 
 def _advice(error: OperatorError) -> str:
     if isinstance(error, Denied):
         return f"{error.message}; the operator's role lacks this right: install the chart's roles, or add it"
-    if isinstance(error, NotInstalled):
-        return error.message
-    return f"{error.message}; trying again"
+    return error.message

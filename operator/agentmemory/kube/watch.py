@@ -42,8 +42,12 @@ class WatchEnded(OperatorError):  # noqa: N818
 class Watch(Protocol):
     """Delivers every change of the targets until it is cancelled; raises WatchEnded when it cannot."""
 
-    async def run(self, targets: Sequence[Target], on_event: OnEvent, ready: Callable[[], None]) -> None:
-        """Call `on_event` for what exists and for every change, `ready` once when the streams are set up."""
+    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: Callable[[Target], None]) -> None:
+        """Call `on_event` for what exists and for every change.
+
+        `on_start` is called whenever a stream is set up from scratch: from then on no change is missed, but one that
+        came before may have been, so it is time for a list.
+        """
         ...
 
 

@@ -7,16 +7,23 @@ kopf knows one list of namespaces for all kinds; so there is one kopf operator p
 """
 
 import asyncio
-import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
+import aiohttp
 import kopf
+import structlog
 from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
 
-from agentmemory.kube.resources import RESOURCES
+from agentmemory.kube.resources import RESOURCES, path
 from agentmemory.kube.watch import OnEvent, Target, WatchEnded
+
+log = structlog.get_logger(__name__)
+
+# The least pause between two logins (seconds).
+RELOGIN = 5.0
 
 # An object with kopf's finalizer would be patched by kopf to take it off: so it must be one that nobody uses.
 UNUSED_FINALIZER = "agentmemory.dev/never-set"
@@ -73,19 +80,24 @@ class Backoffs:
 class KopfWatch:
     """Implements kube.watch.Watch. `login` gives fresh credentials; `own_signals` puts our signal handlers back."""
 
-    def __init__(self, login: Callable[[], Any], own_signals: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        login: Callable[[], Awaitable[Configuration]],
+        own_signals: Callable[[], None] = lambda: None,
+        agent: str = "agent-memory-operator",
+    ) -> None:
         self._login = login
         self._own_signals = own_signals
+        self._agent = agent
 
-    async def run(self, targets: Sequence[Target], on_event: OnEvent, ready: Callable[[], None]) -> None:
+    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: Callable[[Target], None]) -> None:
         """Stream until cancelled. Raises WatchEnded when a stream or a handler failed for good."""
-        logging.getLogger("kopf").setLevel(logging.WARNING)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tasks: set[asyncio.Task[Any]] = set()
         try:
             for namespaces, kinds in _groups(targets).items():
-                tasks |= await self._spawn(namespaces, kinds, on_event, failed)
-            ready()
+                sessions = Sessions(self._login, self._agent, targets, on_start)
+                tasks |= await self._spawn(namespaces, kinds, on_event, failed, sessions)
             await asyncio.wait({*tasks, failed}, return_when=asyncio.FIRST_COMPLETED)
             raise WatchEnded("WatchEnded", f"the watch ended: {_reason(tasks, failed)}")
         finally:
@@ -93,18 +105,20 @@ class KopfWatch:
             await _cancel(tasks)
 
     async def _spawn(
-        self, namespaces: tuple[str, ...], kinds: list[Target], on_event: OnEvent, failed: asyncio.Future[None]
+        self,
+        namespaces: tuple[str, ...],
+        kinds: list[Target],
+        on_event: OnEvent,
+        failed: asyncio.Future[None],
+        sessions: "Sessions",
     ) -> set[asyncio.Task[Any]]:
         registry = kopf.OperatorRegistry()
         settings = _settings()
-        kopf.on.login(registry=registry)(self._credentials)
+        kopf.on.login(registry=registry)(sessions.login)
         for target in kinds:
             _register(registry, settings, target, on_event, failed)
         spawned = await kopf.spawn_tasks(
-            registry=registry,
-            settings=settings,
-            standalone=True,
-            **({"namespaces": namespaces} if namespaces else {"clusterwide": True}),
+            registry=registry, settings=settings, standalone=True, clusterwide=not namespaces, namespaces=namespaces
         )
         # kopf has taken SIGINT and SIGTERM for itself.
         loop = asyncio.get_running_loop()
@@ -113,23 +127,46 @@ class KopfWatch:
         self._own_signals()
         return {*spawned}
 
-    async def _credentials(self, **_: Any) -> kopf.ConnectionInfo:
-        return connection_info(await self._login())
 
+class Sessions:
+    """Gives kopf a session made from our own configuration, and listens in on it for streams that start."""
 
-def connection_info(configuration: Configuration) -> kopf.ConnectionInfo:
-    """Our client's configuration in kopf's terms."""
-    scheme, _, token = (configuration.api_key.get("BearerToken") or "").partition(" ")
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        scheme=scheme.capitalize() if token else None,
-        token=token.strip() or None,
-        proxy_url=configuration.proxy,
-    )
+    def __init__(
+        self,
+        login: Callable[[], Awaitable[Configuration]],
+        agent: str,
+        targets: Sequence[Target],
+        on_start: Callable[[Target], None],
+    ) -> None:
+        self._login = login
+        self._agent = agent
+        self._targets = {path(target.kind, target.namespace): target for target in targets}
+        self._on_start = on_start
+        self._last: float | None = None
+
+    async def login(self, **_: Any) -> kopf.AiohttpSession:
+        """Called by kopf at the start, and whenever the apiserver refuses the credentials (a token that expired)."""
+        loop = asyncio.get_running_loop()
+        if self._last is not None and loop.time() - self._last < RELOGIN:
+            log.warning("the apiserver refuses our credentials; reading them again", retry_in=RELOGIN)
+            await asyncio.sleep(RELOGIN)
+        self._last = loop.time()
+        configuration = await self._login()
+        headers = {"User-Agent": self._agent}
+        if token := await configuration.get_api_key_with_prefix("BearerToken"):
+            headers["Authorization"] = token
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._answered)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=RESTClientObject(configuration).ssl_context),
+            headers=headers,
+            trace_configs=[trace],
+        )
+        return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
+
+    async def _answered(self, _: Any, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
+        if params.response.status == 200 and params.url.query.get("sendInitialEvents") == "true":
+            self._on_start(self._targets[params.url.path])
 
 
 def _settings() -> kopf.OperatorSettings:
