@@ -1,5 +1,6 @@
 """etcd and kube-apiserver as plain processes: all that tests of the API need, without root and without pods."""
 
+import json
 import signal
 import ssl
 import urllib.error
@@ -9,8 +10,8 @@ from pathlib import Path
 
 from e2e.stand import gotools, paths
 from e2e.stand.audit import AuditLog
-from e2e.stand.kafka_image import free_ports
 from e2e.stand.pki import Pki
+from e2e.stand.ports import free_ports
 from e2e.stand.processes import Processes
 from e2e.stand.shell import until
 
@@ -27,7 +28,7 @@ START_SECONDS = 90
 
 @dataclass
 class ControlPlane:
-    """One control plane in a folder of its own. Ports are chosen when it is first started and then stay.
+    """One control plane in a folder of its own. Ports are chosen when it is started and stay until it stops.
 
     `address` is where the API server listens; `port` 0 means a free one. With `nodes` the API server is set up for
     kubelets: node authorization, service accounts for pods.
@@ -41,7 +42,9 @@ class ControlPlane:
     def __post_init__(self) -> None:
         self.processes = Processes(self.folder)
         self.pki = Pki(self.folder / "pki")
-        self._etcd_ports = (0, 0)
+        self._fixed_port, self._etcd_ports = self.port, (0, 0)
+        if self._ports_file.exists():
+            self._take_ports(json.loads(self._ports_file.read_text()))
 
     @property
     def url(self) -> str:
@@ -136,11 +139,21 @@ class ControlPlane:
         except (urllib.error.URLError, OSError):
             return False
 
+    @property
+    def _ports_file(self) -> Path:
+        return self.folder / "ports.json"
+
     def _choose_ports(self) -> None:
-        if not any(self._etcd_ports):
-            ports = free_ports(3)
-            self._etcd_ports = (ports[0], ports[1])
-            self.port = self.port or ports[2]
+        """New ones unless something runs on the old ones; written down for whoever looks at this folder later."""
+        if any(self.processes.running(name) for name in ("etcd", "kube-apiserver")):
+            return
+        client, peer, server = free_ports(3)
+        self._take_ports({"client": client, "peer": peer, "server": self._fixed_port or server})
+        self._ports_file.write_text(json.dumps({"client": client, "peer": peer, "server": self.port}))
+
+    def _take_ports(self, ports: dict[str, int]) -> None:
+        self.port = ports["server"]
+        self._etcd_ports = (ports["client"], ports["peer"])
 
     def _apiserver_flags(self) -> list[str]:
         pki = self.pki

@@ -3,16 +3,14 @@
 import os
 import re
 import shutil
-import socket
-import subprocess
 import tempfile
 from pathlib import Path
 
-from e2e.stand import base_image, cached, oci, packages, paths
+from e2e.stand import base_image, cached, java, oci, packages, paths
+from e2e.stand.ports import free_ports
 from e2e.stand.shell import StandError, digest, run, step
 
 SOURCE = paths.SOURCES / "kafka"
-JAVA_MINIMUM = 17
 MODULES = (
     "java.base,java.compiler,java.desktop,java.instrument,java.logging,java.management,java.management.rmi,java.naming,"
     "java.net.http,java.rmi,java.scripting,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.attach,"
@@ -32,29 +30,6 @@ DESKTOP = (
     "mlib_image",
     "splashscreen",
 )  # java.desktop is there for java.beans alone
-TOOLS = {
-    "kafka-acls": "org.apache.kafka.tools.AclCommand",
-    "kafka-broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
-    "kafka-cluster": "org.apache.kafka.tools.ClusterTool",
-    "kafka-configs": "kafka.admin.ConfigCommand",
-    "kafka-console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
-    "kafka-console-producer": "org.apache.kafka.tools.ConsoleProducer",
-    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-    "kafka-dump-log": "org.apache.kafka.tools.DumpLogSegments",
-    "kafka-features": "org.apache.kafka.tools.FeatureCommand",
-    "kafka-get-offsets": "org.apache.kafka.tools.GetOffsetShell",
-    "kafka-leader-election": "org.apache.kafka.tools.LeaderElectionCommand",
-    "kafka-metadata-quorum": "org.apache.kafka.tools.MetadataQuorumCommand",
-    "kafka-producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
-    "kafka-reassign-partitions": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
-    "kafka-storage": "kafka.tools.StorageTool",
-    "kafka-topics": "org.apache.kafka.tools.TopicCommand",
-    "kafka-verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
-    "kafka-verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
-    "connect-distributed": "org.apache.kafka.connect.cli.ConnectDistributed",
-    "connect-mirror-maker": "org.apache.kafka.connect.mirror.MirrorMaker",
-    "connect-standalone": "org.apache.kafka.connect.cli.ConnectStandalone",
-}
 WRAPPER = """#!/bin/sh
 exec "$(dirname "$(readlink -f "$0")")/kafka-run-class.sh" {main} "$@"
 """
@@ -78,35 +53,20 @@ def home() -> Path:
     return _with_archive(cached.folder("kafka", _home_key(), _build_home))
 
 
-def java_home() -> Path:
-    """A JDK of at least 17 with jlink: PATH's, else Debian's."""
-    packages.ensure(packages.JDK)
-    javac = shutil.which("jlink")
-    found = Path(javac).resolve().parent.parent if javac else None
-    if found is None or _java_version() < JAVA_MINIMUM:
-        raise StandError(
-            f"a JDK of at least {JAVA_MINIMUM} with jlink must be on PATH: install openjdk-17-jdk-headless"
-        )
-    return found
-
-
-def _java_version() -> int:
-    printed = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr
-    match = re.search(r'version "(\d+)', printed)
-    return int(match[1]) if match else 0
-
-
 def _home_key() -> str:
-    java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr if shutil.which("java") else ""
-    return digest(SOURCE, java, *TOOLS, *TOOLS.values())
+    return digest(SOURCE, java.version())
 
 
 def _image_key() -> str:
     return digest(_home_key(), base_image.release(), MODULES)
 
 
+def _tools() -> dict[str, str]:
+    """The scripts beside the hand-written ones, each with the class that it runs."""
+    return dict(line.split() for line in (SOURCE / "tools").read_text().splitlines())
+
+
 def _build_home(folder: Path) -> None:
-    java_home()
     packages.ensure(packages.MAVEN)
     with step(f"fetching Apache Kafka {version()}'s jars by Maven"):
         run(
@@ -123,7 +83,7 @@ def _build_home(folder: Path) -> None:
         )
     shutil.copytree(SOURCE / "bin", folder / "bin")
     shutil.copytree(SOURCE / "config", folder / "config")
-    for name, main in TOOLS.items():
+    for name, main in _tools().items():
         (folder / "bin" / f"{name}.sh").write_text(WRAPPER.format(main=main))
     for script in (folder / "bin").iterdir():
         script.chmod(0o755)
@@ -136,19 +96,10 @@ def _with_archive(home_folder: Path) -> Path:
     with cached.lock(home_folder.parent / f".{home_folder.name}.jsa.lock", "training Kafka's class archive"):
         if not (home_folder / "kafka.jsa").exists():
             with step("training Kafka's class archive for this machine"), tempfile.TemporaryDirectory() as work:
-                run(["sh", SOURCE / "train.sh", home_folder, work, *map(str, free_ports(2))])
+                run(["sh", SOURCE / "train.sh", home_folder, work, *map(str, free_ports(2))], env=java.environment())
                 shutil.copy(Path(work) / "kafka.jsa", home_folder / ".kafka.jsa")
             (home_folder / ".kafka.jsa").rename(home_folder / "kafka.jsa")
     return home_folder
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(opened.getsockname()[1]) for opened in sockets]
-    for opened in sockets:
-        opened.close()
-    return ports
 
 
 def _image_tree() -> Path:
@@ -171,7 +122,7 @@ def _build_image_tree(folder: Path) -> None:
 
 def _link_java(target: Path) -> None:
     run(
-        [java_home() / "bin/jlink", "--add-modules", MODULES, "--no-header-files", "--no-man-pages", "--output", target]
+        [java.home() / "bin/jlink", "--add-modules", MODULES, "--no-header-files", "--no-man-pages", "--output", target]
     )
     for library in (file for name in DESKTOP for file in (target / "lib").glob(f"lib{name}*.so")):
         library.unlink()

@@ -24,20 +24,25 @@ def _iptables(*words: str) -> list[str]:
 _ENV = {"PATH": packages.path()}
 
 
-def create_bridge() -> dict[str, str]:
-    """Makes the bridge and lets packets through; returns the kernel settings that were there before."""
+def settings() -> dict[str, str]:
+    """The kernel settings that `create_bridge` changes, as they are now."""
+    return {name: (Path("/proc/sys") / name).read_text().strip() for name in SYSCTLS}
+
+
+def create_bridge() -> None:
+    """Makes the bridge and lets packets through."""
     if not Path(f"/sys/class/net/{paths.BRIDGE}").exists():
         _ip("link", "add", paths.BRIDGE, "type", "bridge")
         _ip("addr", "add", f"{paths.HOST_IP}/24", "dev", paths.BRIDGE)
         _ip("link", "set", paths.BRIDGE, "up")
     if not succeeds(_iptables("-C", *RULE)):  # a machine with Docker drops what it does not know
         run(_iptables("-I", *RULE), env=_ENV)
-    before = {}
-    for name, value in SYSCTLS.items():
-        file = Path("/proc/sys") / name
-        before[name] = file.read_text().strip()
-        file.write_text(value)
-    return before
+    _write_settings(SYSCTLS)
+
+
+def _write_settings(values: dict[str, str]) -> None:
+    for name, value in values.items():
+        (Path("/proc/sys") / name).write_text(value)
 
 
 def create_node(number: int) -> None:
@@ -91,8 +96,7 @@ def remove(before: dict[str, str]) -> None:
         _ip("link", "del", paths.BRIDGE)
     while succeeds(_iptables("-C", *RULE)):
         run(_iptables("-D", *RULE), env=_ENV)
-    for name, value in before.items():
-        (Path("/proc/sys") / name).write_text(value)
+    _write_settings(before)
 
 
 def found() -> list[str]:

@@ -10,11 +10,7 @@ from e2e.stand.shell import StandError, digest, run, step
 NAME = "local/agent-memory-operator:dev"
 EXPORT = ("--frozen", "--quiet", "--no-default-groups", "--no-emit-project")
 HOME = "/opt/agent-memory-operator"
-LAUNCHER = """#!/usr/bin/python3
-from agentmemory.__main__ import main
-
-main()
-"""
+LAUNCHER = paths.REPOSITORY / "images/operator/agent-memory-operator"
 
 
 def image() -> oci.Image:
@@ -53,7 +49,9 @@ def _deps_key() -> str:
 
 def _app_key() -> str:
     here = paths.REPOSITORY
-    return digest(*(here / part for part in ("operator", "templates", "crds", "pyproject.toml")), base_image.release())
+    return digest(
+        *(here / part for part in ("operator", "templates", "crds", "pyproject.toml")), LAUNCHER, base_image.release()
+    )
 
 
 def _dependencies() -> Path:
@@ -83,8 +81,7 @@ def _install_application(folder: Path) -> None:
         shutil.rmtree(wheels)
     launcher = folder / "bin/agent-memory-operator"
     launcher.parent.mkdir(exist_ok=True)
-    launcher.write_text(LAUNCHER)
-    launcher.chmod(0o755)
+    shutil.copy(LAUNCHER, launcher)
     _compile(folder)
 
 

@@ -16,7 +16,6 @@ NODE = {
     "/usr/lib/cni/ptp": "containernetworking-plugins",
 }
 BASE_IMAGE = {"debootstrap": "debootstrap", "gcc": "gcc", "/usr/lib/x86_64-linux-gnu/libc.a": "libc6-dev"}
-JDK = {"jlink": "openjdk-17-jdk-headless", "java": "openjdk-17-jdk-headless"}
 MAVEN = {"mvn": "maven"}
 
 

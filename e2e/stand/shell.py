@@ -76,5 +76,6 @@ def digest(*parts: Path | str) -> str:
             continue
         for file in sorted(part.rglob("*")) if part.is_dir() else [part]:
             if file.is_file() and "__pycache__" not in file.parts:
-                total.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+                name = str(file.relative_to(part)) if part.is_dir() else file.name
+                total.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return total.hexdigest()[:16]

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 
 
 def kubectl(stand: Stand, *args: str, stdin: Object | None = None) -> str:
-    command = [stand.kubectl, f"--kubeconfig={stand.kubeconfig}", *args]
+    command: list[str | Path] = [stand.kubectl, f"--kubeconfig={stand.kubeconfig}", *args]
     return run(command, text=None if stdin is None else json.dumps(stdin))
 
 

@@ -46,5 +46,5 @@ cat "$work"/*.classes | grep -v '^#' | grep -v 'source:' | sed 's/ id: .*//' | s
 LC_ALL=C
 path=
 for jar in "$home"/libs/*.jar; do path=$path:$jar; done
-java -Xshare:dump -Xlog:cds=off -Xlog:cds+heap=off -Xlog:class+load=off -XX:SharedClassListFile="$work/classes" \
+"${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xshare:dump -Xlog:cds=off -Xlog:cds+heap=off -Xlog:class+load=off -XX:SharedClassListFile="$work/classes" \
   -XX:SharedArchiveFile="$work/kafka.jsa" -cp "${path#:}" >"$work/dump.log" 2>&1 || { tail -20 "$work/dump.log" >&2; exit 1; }
