@@ -92,12 +92,13 @@ class PoolReconciler:
         if len(world.ids) < world.pool.spec.replicas:
             world = await self._ask(world, authority)  # a new broker must not take the id of one that Kafka remembers
         writer = Writer(self._context, self._tools, world, cluster, authority)
-        try:
-            for node_id in policy.wanted_ids(world):
+        for node_id in policy.wanted_ids(world):
+            try:
                 await writer.keep(node_id)
-        except Taken as error:
-            log.info("id is taken", pool=str(world.key), why=error.message)
-            return Again(TAKEN, error.message)
+            except Taken as error:
+                log.info("id is taken", pool=str(world.key), why=error.message)
+                self._tools.shared.taken[world.cluster_key].add(node_id)
+                return Again(TAKEN, error.message)
         return await self._judge(obj, world, writer, authority)
 
     async def _judge(self, obj: Object, world: World, writer: Writer, authority: Pair) -> Outcome:

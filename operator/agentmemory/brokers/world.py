@@ -114,7 +114,7 @@ async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
         authority=await tools.shared.secrets.get(ctx.kube, certificates.authority_key(key)),
         ids=frozenset(mine),
         volumes=volumes,
-        taken=frozenset(others - mine - volumes.keys()),
+        taken=frozenset((others | tools.shared.taken[key]) - mine - volumes.keys()),
         pods=pods(tools, key),
     )
 

@@ -93,7 +93,7 @@ class ClusterReconciler:
         world = await self._ask(world)
         world = await self._look_after(world)
         world = replace(world, rolling=await self._roll(world, hashes))
-        await self._admit_tenants(world)
+        world = await self._admit_tenants(world)
         phase = policy.judge(world)
         await self._say(obj, status.of_cluster(obj, world, quorum_of(world), phase))
         return self._next(phase)
@@ -129,13 +129,20 @@ class ClusterReconciler:
     async def _roll(self, world: World, hashes: dict[int, str]) -> Phase | None:
         return await advance(self._tools, world.key, hashes, await self._admin(world), world.sight)
 
-    async def _admit_tenants(self, world: World) -> None:
-        """What the tenant role needs to do its part."""
+    async def _admit_tenants(self, world: World) -> World:
+        """What the tenant role needs to do its part. A failure is told and does not hold up the nodes."""
         admin = await self._admin(world)
         if admin is None or not world.sight.quorum_works:
-            return
-        await acls.keep(admin)
-        await hand_over(self._context, self._tools, world.key)
+            return world
+        try:
+            await acls.keep(admin)
+            await hand_over(self._context, self._tools, world.key)
+        except (Stale, NotLeading):
+            raise
+        except OperatorError as error:
+            log.debug("tenants are not admitted", cluster=str(world.key), why=str(error))
+            return replace(world, hindrances=(*world.hindrances, phase_of_error(error)))
+        return world
 
     async def _say(self, obj: Object, wanted: Object) -> None:
         await write_status(self._context.kube, self._context.store, obj, wanted)

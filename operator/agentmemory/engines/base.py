@@ -7,6 +7,7 @@ from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.api.shapes import Resources
+from agentmemory.api.types import Quantity
 from agentmemory.domain.names import node_name
 
 Object = dict[str, Any]
@@ -63,10 +64,10 @@ class Owner:
 
 @dataclass(frozen=True)
 class Disk:
-    """Where a node keeps its log. `claim` False is space on the node that goes with the pod. `size` in bytes."""
+    """Where a node keeps its log. `claim` False is space on the node that goes with the pod."""
 
     claim: bool
-    size: int
+    size: Quantity
     storage_class: str | None = None
 
 

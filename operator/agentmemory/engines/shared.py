@@ -69,6 +69,8 @@ class Shared:
         self.turns: dict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
         # Uids of pods that were told to go: the watch needs a moment to say so.
         self.ending: set[str] = set()
+        # Node ids of a cluster that met somebody's pod which is not watched.
+        self.taken: dict[Key, set[int]] = defaultdict(set)
         self._clients: dict[str, pki.Pair] = {}
 
     def client(self, authority: pki.Pair, subject: pki.Subject, now: datetime) -> pki.Pair:

@@ -132,7 +132,7 @@ def claim(node: Node, disk: Disk, cluster_id: str, directory_id: str | None = No
         annotations[BEGUN] = "true"
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": str(disk.size)}},
+        "resources": {"requests": {"storage": disk.size.text}},
     }
     if disk.storage_class is not None:
         spec["storageClassName"] = disk.storage_class

@@ -3,7 +3,6 @@
 from typing import Any
 
 from agentmemory.api.labels import CLUSTER, GROUP, ROLE, SPEC_HASH
-from agentmemory.domain.units import format_quantity
 from agentmemory.engines.base import Disk, FormatMode, NodePlan, Object
 from agentmemory.engines.kafka import jvm, names
 from agentmemory.engines.kafka.objects import metadata, node_config, node_labels, node_ports
@@ -72,10 +71,10 @@ def _spread(plan: NodePlan, key: str) -> dict[str, Any]:
 
 
 def _container(plan: NodePlan, name: str, script: str, environment: dict[str, str]) -> dict[str, Any]:
-    memory = str(int(plan.resources.memory))
+    memory = plan.resources.memory.text
     requests = {"memory": memory}
     if plan.resources.cpu is not None:
-        requests["cpu"] = f"{int(plan.resources.cpu)}m"
+        requests["cpu"] = plan.resources.cpu.text
     return {
         "name": name,
         "image": plan.image,
@@ -164,4 +163,4 @@ def _volumes(plan: NodePlan) -> list[dict[str, Any]]:
 def _data(name: str, disk: Disk) -> dict[str, Any]:
     if disk.claim:
         return {"persistentVolumeClaim": {"claimName": name}}
-    return {"emptyDir": {"sizeLimit": format_quantity(disk.size)}}
+    return {"emptyDir": {"sizeLimit": disk.size.text}}
