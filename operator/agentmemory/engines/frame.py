@@ -3,7 +3,7 @@
 Families and clients stand in the same frame; kinds do not import each other, so it is here, in the layer below them.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from agentmemory.api.conditions import Phase, progressing, refused, stalled
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.api.memorytenant import MemoryTenant
 from agentmemory.core.errors import Invalid
-from agentmemory.core.key import Key, key_of
+from agentmemory.core.key import Key
 from agentmemory.core.store import Store
 
 ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
@@ -127,11 +127,11 @@ def cluster_exists(frame: Frame) -> Phase | None:
 def cluster_has_started(frame: Frame) -> Phase | None:
     """Waits for the first start only: a cluster that ran before is asked, so that its outage is told as what it is."""
     cluster = frame.cluster
-    if (
-        cluster is None
-        or cluster.status.bootstrapped
-        or (cluster.spec.engine == "external" and cluster.status.cluster_id)
-    ):
+    if cluster is None:
+        return None
+    status = cluster.status
+    known = status.cluster_id is not None if cluster.spec.engine == "external" else status.bootstrapped
+    if known and status.bootstrap_servers is not None:
         return None
     found = _condition(cluster, "Ready")
     why = f": {found.message}" if found is not None and found.message else ""
@@ -151,53 +151,3 @@ def _condition(resource: Resource[Any, Any] | None, type_: str) -> Condition | N
     if resource is None:
         return None
     return next((found for found in resource.status.conditions if found.type == type_), None)
-
-
-# Which changes of the frame matter to those inside.
-
-
-def fingerprint(obj: Mapping[str, Any] | None) -> Hashable:
-    """What those inside the frame read of a tenant or a cluster; counts and messages come and go without them."""
-    if obj is None:
-        return None
-    metadata, status = obj["metadata"], obj.get("status") or {}
-    return (
-        metadata.get("uid"),
-        metadata.get("generation"),
-        metadata.get("deletionTimestamp") is not None,
-        _verdict(status, "Accepted"),
-        status.get("bootstrapped"),
-        status.get("clusterId"),
-        status.get("bootstrapServers"),
-    )
-
-
-def readiness(obj: Mapping[str, Any] | None) -> Hashable:
-    """Matters only to those that are not ready themselves: a broker's restart must not wake ten thousand families."""
-    return None if obj is None else _verdict(obj.get("status") or {}, "Ready")
-
-
-class Changes:
-    """Tells a change that matters from one that does not.
-
-    Only an economy: a change that is missed here is met at the next resync.
-    """
-
-    def __init__(self, store: Store, read: Callable[[Mapping[str, Any] | None], Hashable]) -> None:
-        self._store = store
-        self._read = read
-        self._known: dict[Key, Hashable] = {}
-
-    def matter(self, obj: Mapping[str, Any]) -> bool:
-        """Whether the object, as the store has it now, differs in what `read` reads from when this was last asked."""
-        key = key_of(obj)
-        known, now = self._known.get(key), self._read(self._store.get(key))
-        if now is None:
-            self._known.pop(key, None)
-        else:
-            self._known[key] = now
-        return known != now
-
-
-def _verdict(status: Mapping[str, Any], type_: str) -> str | None:
-    return next((found.get("status") for found in status.get("conditions") or () if found.get("type") == type_), None)

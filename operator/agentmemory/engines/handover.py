@@ -21,6 +21,8 @@ from agentmemory.kube.client import KubeClient
 SECRET = "agent-memory-tenant-principals"  # noqa: S105 (a name)
 # Seconds between two reads of the Secret while something is missing or refused: ten thousand families share one read.
 PAUSE = 2.0
+# Seconds for which the Secret is believed to be as it was read.
+BELIEVED = 600.0
 
 
 def key_in_secret(cluster: Key) -> str:
@@ -61,7 +63,7 @@ def unpack(text: str) -> Credentials:
 
 
 class Handover:
-    """Reads the Secret when it must and keeps what it read until `forget`: at rest there is no call."""
+    """Reads the Secret when it must and believes for a while what it read: at rest there is hardly a call."""
 
     def __init__(self, kube: KubeClient, namespace: str, clock: Clock) -> None:
         self._secret = Key("Secret", namespace, SECRET)
@@ -80,15 +82,19 @@ class Handover:
         """Raises Unanswered while the platform role has not handed them over, Denied when we may not read them."""
         name = key_in_secret(cluster)
         async with self._lock:
-            if self._stale or name not in self._data:
+            if self._stale or name not in self._data or self._is_old():
                 await self._refresh()
         if name not in self._data:
             raise Unanswered(
                 "KafkaCredentialsPending",
                 f"MemoryCluster {cluster.namespace}/{cluster.name} has not handed over the tenant role's credentials; "
                 "the platform role does that when the cluster comes up",
+                cluster,
             )
         return unpack(self._data[name])
+
+    def _is_old(self) -> bool:
+        return self._read_at is None or self._clock.monotonic() >= self._read_at + BELIEVED
 
     async def _refresh(self) -> None:
         now = self._clock.monotonic()

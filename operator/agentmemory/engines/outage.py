@@ -23,7 +23,11 @@ LOST = frozenset({"KafkaTimedOut", "KafkaUnreachable", "KafkaConnectionClosed"})
 
 
 class Unanswered(Transient):
-    """Kafka cannot be asked at present. Reason and message are the same each time: a condition is written once."""
+    """A cluster cannot be asked at present. Reason and message are the same each time: a condition is written once."""
+
+    def __init__(self, reason: str, message: str, cluster: Key) -> None:
+        super().__init__(reason, message)
+        self.cluster = cluster
 
 
 def unanswered(cluster: Key, error: OperatorError) -> OperatorError:
@@ -33,6 +37,7 @@ def unanswered(cluster: Key, error: OperatorError) -> OperatorError:
     found = Unanswered(
         "KafkaUnavailable",
         f"Kafka of MemoryCluster {cluster.namespace}/{cluster.name} does not answer; it is asked again until it does",
+        cluster,
     )
     found.__cause__ = error
     return found
@@ -45,11 +50,11 @@ class Outages:
         self._enqueue = enqueue
         self._waiting: dict[Key, set[Key]] = {}
 
-    def wait(self, cluster: Key, key: Key, error: Unanswered) -> Again:
+    def wait(self, key: Key, error: Unanswered) -> Again:
         """`key` met no answer."""
-        waiting = self._waiting.setdefault(cluster, set())
+        waiting = self._waiting.setdefault(error.cluster, set())
         if not waiting:
-            log.warning("kafka does not answer", cluster=str(cluster), why=str(error.__cause__ or error))
+            log.warning("kafka does not answer", cluster=str(error.cluster), why=str(error.__cause__ or error))
         waiting.add(key)
         return Again(max(PAUSE, len(waiting) / RATE), error.reason)
 

@@ -10,18 +10,18 @@ from typing import Any
 import structlog
 
 from agentmemory.api.base import parse
-from agentmemory.api.conditions import Phase, is_ready, phase_of_error, ready, stalled
+from agentmemory.api.conditions import Phase, phase_of_error, ready, stalled
 from agentmemory.api.topicfamily import TopicFamily
 from agentmemory.context import Context
 from agentmemory.core.errors import Denied, Invalid, OperatorError, Transient
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
-from agentmemory.engines.frame import Changes, fingerprint, readiness
 from agentmemory.engines.handover import Handover
 from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
 from agentmemory.engines.notice import warn
 from agentmemory.engines.outage import Outages, Unanswered
 from agentmemory.engines.verdict import sum_up
+from agentmemory.engines.wake import FrameWatch
 from agentmemory.families import desired, policy
 from agentmemory.families.ending import Ending
 from agentmemory.families.model import Seen
@@ -49,19 +49,11 @@ class FamilyReconciler:
         self._topics = topics or DirectTopics(context.kafka, handover)
         self._outages = Outages(context.enqueue)
         self._ending = Ending(context, self._topics)
-        self._frames = Changes(context.store, fingerprint)
-        self._readiness = Changes(context.store, readiness)
+        self._frames = FrameWatch(context.store, self.kind)
 
     def owners(self, obj: dict[str, Any]) -> Iterable[Key]:
-        """A tenant's families, or those of a cluster's tenants; when only readiness changed, those not ready."""
-        if obj["kind"] not in ("MemoryTenant", "MemoryCluster"):
-            return ()
-        frame, readiness_too = self._frames.matter(obj), self._readiness.matter(obj)
-        if not frame and not readiness_too:
-            return ()
-        tenants = tenants_of(self._context.store.list("MemoryTenant", key_of(obj).namespace), obj)
-        families = self._context.store.list(self.kind)
-        return [key_of(it) for it in families if tenant_of(it) in tenants and (frame or not is_ready(it))]
+        """The families of a tenant, or of a cluster's tenants."""
+        return self._frames.owners(obj)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring the family's topics to what it declares, or say why not."""
@@ -95,7 +87,7 @@ class FamilyReconciler:
             await self._ending.end(obj, world)
         except Unanswered as error:
             await self._say(obj, world, phase_of_error(error))
-            return self._outages.wait(world.frame.cluster_key, key, error)
+            return self._outages.wait(key, error)
         except (Denied, Invalid) as error:
             await self._say(obj, world, stalled(error.reason, f"its topics cannot be deleted: {error.message}"))
             raise
@@ -112,7 +104,7 @@ class FamilyReconciler:
             answer = await self._topics.observe(cluster, [*world.topic_names().values(), *world.left_over().values()])
         except Unanswered as error:
             await self._say(obj, world, phase_of_error(error))
-            return self._outages.wait(cluster, key, error)
+            return self._outages.wait(key, error)
         except Denied as error:
             await self._say(obj, world, phase_of_error(error))
             raise
@@ -159,7 +151,7 @@ class FamilyReconciler:
             await warn(self._context.kube, obj, "TopicsMadeAnew", _lost(anew), self._context.clock.now())
         await self._say(obj, world, found or ready(desired.ready_message(world, seen)), seen)
         if errors and isinstance(errors[0], Unanswered):
-            return self._outages.wait(world.frame.cluster_key, key, errors[0])
+            return self._outages.wait(key, errors[0])
         if errors:
             raise errors[0]
         return Again(SHORT_OF_BROKERS, short.reason) if short else Done()
@@ -169,21 +161,6 @@ class FamilyReconciler:
     ) -> None:
         status = desired.status(obj, world, phase, seen, self._context.clock.now())
         await write_status(self._context.kube, self._context.store, obj, status)
-
-
-def tenant_of(family: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Namespace and name of the tenant that a family refers to."""
-    ref = (family.get("spec") or {}).get("tenantRef") or {}
-    return ref.get("namespace"), ref.get("name")
-
-
-def tenants_of(tenants: Iterable[Mapping[str, Any]], obj: Mapping[str, Any]) -> set[tuple[str | None, str | None]]:
-    """The tenant itself, or the tenants of a cluster out of those of its namespace."""
-    key = key_of(obj)
-    if key.kind == "MemoryTenant":
-        return {(key.namespace, key.name)}
-    of_cluster = (it for it in tenants if ((it.get("spec") or {}).get("clusterRef") or {}).get("name") == key.name)
-    return {(key.namespace, it["metadata"]["name"]) for it in of_cluster}
 
 
 def _urgency(error: OperatorError) -> int:

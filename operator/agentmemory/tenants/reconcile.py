@@ -16,8 +16,8 @@ from agentmemory.context import Context
 from agentmemory.core.errors import Denied, Invalid, Transient
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
-from agentmemory.engines.frame import Changes
 from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
+from agentmemory.engines.wake import Changes
 from agentmemory.kube.errors import AlreadyExists, NamespaceEnding
 from agentmemory.kube.status import write_status
 from agentmemory.tenants import desired, policy

@@ -1,0 +1,94 @@
+"""All that clients ask of Kafka, behind one small interface: one user's credentials and rules."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, TypeVar
+
+from agentmemory.clients.model import User
+from agentmemory.core.errors import Denied, Transient
+from agentmemory.core.key import Key
+from agentmemory.engines.handover import Handover
+from agentmemory.engines.outage import unanswered
+from agentmemory.kafka.admin import KafkaAdmin
+from agentmemory.kafka.connection import KafkaPool
+from agentmemory.kafka.model import Acl, ScramMechanism, or_raise
+
+T = TypeVar("T")
+
+
+class Users(Protocol):
+    """Kafka as clients see it. Every method raises OperatorError; where there was no answer it is Unanswered."""
+
+    async def authority(self, cluster: Key) -> str | None:
+        """The PEM certificate that clients check brokers against; None when a public one does."""
+
+    async def observe(self, cluster: Key, principal: str) -> User:
+        """What Kafka has of the user; nothing at all for one that does not exist."""
+
+    async def set_password(
+        self, cluster: Key, principal: str, mechanism: ScramMechanism, password: str, iterations: int
+    ) -> None:
+        """Makes the user, or changes its password."""
+
+    async def take_mechanisms(self, cluster: Key, principal: str, mechanisms: Iterable[ScramMechanism]) -> None:
+        """Takes credentials away; what is gone already is fine."""
+
+    async def change_rules(self, cluster: Key, missing: Iterable[Acl], surplus: Iterable[Acl]) -> None:
+        """Takes rules away first, then gives new ones."""
+
+
+class DirectUsers:
+    """Each client's calls by themselves."""
+
+    def __init__(self, pool: KafkaPool, handover: Handover) -> None:
+        self._pool = pool
+        self._handover = handover
+
+    async def authority(self, cluster: Key) -> str | None:
+        """From the credentials that were handed over: they name the same authority."""
+        return (await self._handover.credentials(cluster)).ca_pem
+
+    async def observe(self, cluster: Key, principal: str) -> User:
+        """Two calls, side by side."""
+
+        async def ask(admin: KafkaAdmin) -> User:
+            scram, acls = await asyncio.gather(
+                admin.describe_scram([principal]), admin.describe_acls(f"User:{principal}")
+            )
+            return User(or_raise(scram).get(principal, {}), frozenset(acls))
+
+        return await self._ask(cluster, ask)
+
+    async def set_password(
+        self, cluster: Key, principal: str, mechanism: ScramMechanism, password: str, iterations: int
+    ) -> None:
+        """One call."""
+        await self._ask(cluster, lambda admin: admin.upsert_scram(principal, mechanism, password, iterations))
+
+    async def take_mechanisms(self, cluster: Key, principal: str, mechanisms: Iterable[ScramMechanism]) -> None:
+        """One call each."""
+
+        async def take(admin: KafkaAdmin) -> None:
+            for mechanism in mechanisms:
+                await admin.delete_scram(principal, mechanism)
+
+        await self._ask(cluster, take)
+
+    async def change_rules(self, cluster: Key, missing: Iterable[Acl], surplus: Iterable[Acl]) -> None:
+        """One call for each kind of change there is."""
+        wanted, unwanted = sorted(missing), sorted(surplus)
+
+        async def change(admin: KafkaAdmin) -> None:
+            results = await admin.delete_acls(unwanted) if unwanted else {}
+            results |= await admin.create_acls(wanted) if wanted else {}
+            or_raise({str(acl): error for acl, error in results.items()})
+
+        await self._ask(cluster, change)
+
+    async def _ask(self, cluster: Key, call: Callable[[KafkaAdmin], Awaitable[T]]) -> T:
+        admin = await self._pool.get(cluster, await self._handover.credentials(cluster))
+        try:
+            return await call(admin)
+        except (Transient, Denied) as error:
+            self._handover.forget()
+            raise unanswered(cluster, error) from error
