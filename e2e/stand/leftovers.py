@@ -10,6 +10,8 @@ from e2e.stand import cgroups, network, paths
 from e2e.stand.processes import Processes
 from e2e.stand.shell import StandError, run
 
+UP = "up"  # a file in the state folder, holding the number of nodes: a start has come to its end
+
 
 def record(state: Path, settings: dict[str, str]) -> None:
     """Notes which stand the machine runs, and the kernel settings that were there before the first one."""
@@ -37,6 +39,7 @@ def clean(state: Path) -> None:
     for node in cgroups.nodes():
         cgroups.kill(node)
     for folder in {state, recorded() or state}:
+        (folder / UP).unlink(missing_ok=True)
         _stop_all(folder)
         for mount in reversed(_mounts(folder)):
             run(["umount", "-l", mount])
@@ -70,7 +73,7 @@ def found(state: Path) -> list[str]:
         ),
         *(f"process {pid} in the cgroup of {node}" for node in cgroups.nodes() for pid in cgroups.pids(node)),
         *(f"mount {mount}" for folder in folders for mount in _mounts(folder)),
-        *(f"cgroup of {node}" for node in cgroups.nodes()),
+        *(f"cgroup {top}" for top in cgroups.tops()),
         *network.found(),
         *([str(paths.MACHINE_RECORD)] if paths.MACHINE_RECORD.exists() else []),
     ]

@@ -4,8 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from e2e.stand import base_image, cached, oci, paths
-from e2e.stand.shell import StandError, digest, run, step
+from e2e.stand import base_image, cached, oci, packages, paths
+from e2e.stand.shell import digest, run, step
 
 NAME = "local/agent-memory-operator:dev"
 EXPORT = ("--frozen", "--quiet", "--no-default-groups", "--no-emit-project")
@@ -35,14 +35,6 @@ def _below() -> list[str]:
     return [base_image.layer(), deps]
 
 
-def uv() -> str:
-    """The uv that runs us (`uv run` tells), else PATH's."""
-    found = os.environ.get("UV") or shutil.which("uv")
-    if not found:
-        raise StandError("uv is not on PATH: run `make setup`, or start this by `scripts/uv run`")
-    return found
-
-
 def _deps_key() -> str:
     return digest(paths.REPOSITORY / "uv.lock", *EXPORT, base_image.release(), os.uname().machine)
 
@@ -60,7 +52,7 @@ def _dependencies() -> Path:
 
 def _install_dependencies(folder: Path) -> None:
     with step("installing the operator's locked dependencies for its image"):
-        export = [uv(), "export", *EXPORT]
+        export = [packages.uv(), "export", *EXPORT]
         requirements = run(export, cwd=paths.REPOSITORY)
         listed = folder.parent / f"{folder.name}.requirements.txt"
         listed.write_text(requirements)
@@ -76,7 +68,7 @@ def _application() -> Path:
 def _install_application(folder: Path) -> None:
     with step("building the operator's wheel"):
         wheels = folder / "wheel"
-        run([uv(), "build", "--quiet", "--wheel", "--out-dir", wheels], cwd=paths.REPOSITORY)
+        run([packages.uv(), "build", "--quiet", "--wheel", "--out-dir", wheels], cwd=paths.REPOSITORY)
         _install(folder, "--no-deps", str(next(wheels.glob("*.whl"))))
         shutil.rmtree(wheels)
     launcher = folder / "bin/agent-memory-operator"
@@ -95,7 +87,7 @@ def _install(folder: Path, *what: str) -> None:
         "--python-platform",
         platform,
     ]
-    run([uv(), "pip", "install", "--quiet", "--only-binary", ":all:", *target, *what], cwd=folder)
+    run([packages.uv(), "pip", "install", "--quiet", "--only-binary", ":all:", *target, *what], cwd=folder)
 
 
 def _compile(folder: Path) -> None:

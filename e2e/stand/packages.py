@@ -50,3 +50,11 @@ def _install(packages: Iterable[str]) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PATH": path()}
     run(["apt-get", "update", "-qq"], env=env)
     run(["apt-get", "install", "-yqq", "--no-install-recommends", *packages], env=env)
+
+
+def uv() -> str:
+    """The uv that runs us (`uv run` tells), else PATH's."""
+    found = os.environ.get("UV") or shutil.which("uv")
+    if not found:
+        raise StandError("uv is not on PATH: run `make setup`, or start this by `scripts/uv run`")
+    return found

@@ -3,10 +3,13 @@
 import hashlib
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+HEARTBEAT_SECONDS = 20.0
 
 
 class StandError(Exception):
@@ -20,10 +23,20 @@ def say(text: str) -> None:
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Says that something slow starts, and how many seconds it took."""
+    """Says that something slow starts, that it goes on, and how many seconds it took."""
     say(f"{text} ...")
     start = time.monotonic()
-    yield
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(HEARTBEAT_SECONDS):
+            say(f"{text}: {time.monotonic() - start:.0f} s so far")
+
+    threading.Thread(target=go_on, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
     say(f"{text}: {time.monotonic() - start:.1f} s")
 
 

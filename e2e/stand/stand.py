@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.stand import cached, gotools, images, leftovers, network, oci, packages, paths, readiness, seed, services
+from e2e.stand import cached, gotools, images, java, leftovers, network, oci, packages, paths, readiness, seed, services
 from e2e.stand.audit import AuditLog
 from e2e.stand.controlplane import ControlPlane
 from e2e.stand.kubeapi import Api
@@ -86,12 +86,19 @@ class Stand:
             if wipe:
                 leftovers.wipe(self.folder)
 
+    def start_node(self, name: str) -> None:
+        """Brings one node back that has crashed, with what was on its disk."""
+        node = self.node(name)
+        node.start_runtime(seed.prepare(images.lasting_images()))
+        node.start_kubelet()
+
     def healthy(self, nodes: int) -> bool:
-        """Whether all that was started still runs, with at least that many nodes, and the API answers."""
-        up = self.nodes()
-        parts = [self.control.processes, *(node.processes for node in up)]
-        running = all(part.running(name) for part in parts for name in part.names())
-        return running and len(up) >= nodes and bool(self.control.processes.names()) and self.control.ready()
+        """Whether `up` has come to its end with at least that many nodes, all it started runs, and the API answers."""
+        mark = self.folder / leftovers.UP
+        if not mark.exists() or int(mark.read_text()) < nodes:
+            return False
+        parts = [self.control.processes, *(node.processes for node in self.nodes())]
+        return all(part.running(name) for part in parts for name in part.names()) and self.control.ready()
 
     def _require_root(self) -> None:
         if os.geteuid() != 0:
@@ -122,6 +129,7 @@ class Stand:
         for node in nodes:
             node.start_kubelet()
         readiness.wait(Api.of(self.kubeconfig), nodes, since)
+        (self.folder / leftovers.UP).write_text(str(count))
 
     def _prepare(self, node: Node, unpacked: Path, wanted: list[oci.Image]) -> None:
         node.start_runtime(unpacked)
@@ -137,11 +145,17 @@ def in_use(purpose: str) -> Iterator[None]:
 
 
 def build() -> None:
-    """Makes whatever the stand needs that is not there yet: packages, Kubernetes, images."""
-    packages.ensure(packages.NODE)
-    gotools.kubernetes()
-    images.all_images()
-    seed.prepare(images.lasting_images())
+    """Makes whatever the stand needs that is not there yet: packages, Kubernetes, images.
+
+    The compiler has the machine's cores; what waits for networks and disks goes on beside it.
+    """
+    packages.ensure(packages.NODE, packages.BASE_IMAGE, packages.MAVEN)
+    java.home()
+    with ThreadPoolExecutor(1) as pool:
+        compiled = pool.submit(gotools.kubernetes)
+        images.all_images()
+        seed.prepare(images.lasting_images())
+        compiled.result()
 
 
 def _alive(state: Path) -> bool:
