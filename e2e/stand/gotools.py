@@ -79,7 +79,7 @@ def _build_kubernetes(folder: Path) -> None:
     variable = "k8s.io/component-base/version"
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
     values = {"gitVersion": KUBERNETES, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    ldflags = " ".join(["-s -w", *(f"-X {variable}.{name}={value}" for name, value in values.items())])
+    ldflags = _ldflags({f"{variable}.{name}": value for name, value in values.items()})
     _build(f"Kubernetes {KUBERNETES}", paths.SOURCES / "kubernetes", folder / "localcluster", ldflags)
     for part in PARTS:
         (folder / part).symlink_to("localcluster")
@@ -94,7 +94,13 @@ def helm() -> Path:
     found = shutil.which("helm")
     if found and _is_helm3(Path(found)):
         return Path(found)
-    return _module("helm.sh/helm/v3/cmd/helm", HELM, "helm")
+    # Without these it takes itself for v3.19 and, when no cluster is asked, every cluster for Kubernetes 1.20.
+    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
+    module = "helm.sh/helm/v3"
+    values = {f"{module}/internal/version.version": HELM}
+    for package in ("chartutil", "lint/rules"):
+        values |= {f"{module}/pkg/{package}.k8sVersionMajor": major, f"{module}/pkg/{package}.k8sVersionMinor": minor}
+    return _module(f"{module}/cmd/helm", HELM, "helm", values)
 
 
 def _is_helm3(program: Path) -> bool:
@@ -106,12 +112,19 @@ def versitygw() -> Path:
     return _module("github.com/versity/versitygw/cmd/versitygw", VERSITYGW, "versitygw")
 
 
-def _module(package: str, version: str, name: str) -> Path:
+def _module(package: str, version: str, name: str, values: dict[str, str] | None = None) -> Path:
+    ldflags = _ldflags(values or {})
+
     def build(folder: Path) -> None:
         env = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(folder), "GOFLAGS": "-trimpath", "GOTOOLCHAIN": "local"}
         with step(f"building {name} {version} (about two minutes, once)"):
-            run([go(), "install", "-p", "2", "-ldflags", "-s -w", f"{package}@{version}"], env=env, timeout=3600)
+            run([go(), "install", "-p", "2", "-ldflags", ldflags, f"{package}@{version}"], env=env, timeout=3600)
         if not (folder / name).is_file():
             raise StandError(f"building {package}@{version} made no `{name}`")
 
-    return cached.folder("bin", f"{name}-{version}", build) / name
+    return cached.folder("bin", f"{name}-{version}-{digest(ldflags)}", build) / name
+
+
+def _ldflags(values: dict[str, str]) -> str:
+    """The linker's flags: no debug information, and variables set to values."""
+    return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in values.items())])
