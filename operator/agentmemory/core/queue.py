@@ -171,7 +171,11 @@ class KeyedQueue:
                 if current <= priority:
                     return
                 since = self._ready[current].pop(key)
-        self._ready[priority][key] = since
+        line = self._ready[priority]
+        older = bool(line) and since < next(iter(line.values()))
+        line[key] = since
+        if older:  # moved up from another line: the head of a line is always its oldest
+            line.move_to_end(key, last=False)
         self._wake(1)
 
     def _is_ready(self, key: Key) -> bool:

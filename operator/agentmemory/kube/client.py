@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 
-from agentmemory.core.errors import Transient
+from agentmemory.core.errors import Invalid, Transient
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.metrics import Metrics
 from agentmemory.kube.answers import Answer, Call, error_of, is_missing, refuse
@@ -41,7 +41,10 @@ class KubeClient:
         time_limit: float = TIME_LIMIT,
     ) -> None:
         configuration.client_session_kwargs = {"trust_env": False}
-        self._api = ApiClient(configuration)
+        try:
+            self._api = ApiClient(configuration)
+        except (OSError, ValueError) as error:
+            raise Invalid("BadCertificate", f"certificates for {configuration.host} cannot be used: {error}") from error
         self._api.user_agent = f"{manager}/{VERSION}"
         self._manager = manager
         self._metrics = metrics or Metrics()

@@ -34,6 +34,8 @@ async def from_file(file: Path) -> Configuration:
         ) from error
     except (OSError, yaml.YAMLError, config.ConfigException, ValueError) as error:
         raise Invalid("BadKubeconfig", f"kubeconfig {file} cannot be used: {error}") from error
+    except (TypeError, AttributeError, KeyError) as error:
+        raise Invalid("BadKubeconfig", f"kubeconfig {file} cannot be used: it has not the shape of one") from error
     return configuration
 
 

@@ -1,0 +1,146 @@
+"""From changes to keys: who is asked, who is queued, how urgently, and who not."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from agentmemory.core.key import Key
+from agentmemory.core.metrics import Metrics
+from agentmemory.core.outcome import Done, Outcome
+from agentmemory.core.queue import KeyedQueue, Priority
+from agentmemory.core.router import CURRENT, Router
+from agentmemory.core.store import Store
+from tests.fakekube.clock import FakeClock
+
+Object = dict[str, Any]
+
+
+class Owner:
+    """Owns every Pod by its label."""
+
+    kind = "BrokerPool"
+
+    def owners(self, obj: Object) -> Iterable[Key]:
+        if obj["kind"] == "Pod":
+            yield Key("BrokerPool", obj["metadata"]["namespace"], obj["metadata"]["labels"]["pool"])
+
+    async def reconcile(self, key: Key) -> Outcome:
+        return Done()
+
+
+class Recorder(KeyedQueue):
+    """Remembers the adds."""
+
+    def __init__(self) -> None:
+        super().__init__(FakeClock())
+        self.adds: dict[str, Priority] = {}
+
+    def add(self, key: Key, priority: Priority = Priority.USER, after: float = 0.0) -> None:
+        self.adds[key.name] = priority
+
+
+def pod(pool: str = "p", version: int = 1, **metadata: Any) -> Object:
+    metadata = {"name": "x", "namespace": "n", "labels": {"pool": pool}, "resourceVersion": str(version), **metadata}
+    return {"kind": "Pod", "metadata": metadata}
+
+
+def pool(version: int = 1, generation: int = 1, **metadata: Any) -> Object:
+    metadata = {"name": "p", "namespace": "n", "generation": generation, "resourceVersion": str(version), **metadata}
+    return {"kind": "BrokerPool", "metadata": metadata}
+
+
+@pytest.fixture
+def queue() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def store(queue: Recorder, metrics: Metrics) -> Store:
+    made = Store()
+    made.listen(Router(made, queue, {"BrokerPool": Owner()}, metrics))
+    made.mark_synced("Pod")
+    made.mark_synced("BrokerPool")
+    return made
+
+
+def test_a_child_wakes_its_owner_patiently(store: Store, queue: Recorder) -> None:
+    store.put(pod())
+    assert queue.adds == {"p": Priority.CHILD}
+
+
+def test_a_child_that_changes_hands_wakes_both(store: Store, queue: Recorder) -> None:
+    store.put(pod("p"))
+    store.put(pod("q", version=2))
+    assert set(queue.adds) == {"p", "q"}
+
+
+def test_a_child_that_goes_wakes_its_owner(store: Store, queue: Recorder) -> None:
+    store.put(pod())
+    queue.adds.clear()
+    store.drop(Key("Pod", "n", "x"))
+    assert queue.adds == {"p": Priority.CHILD}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"generation": 2}, Priority.USER),
+        ({"annotations": {"agentmemory.dev/reconcile-at": "now"}}, Priority.USER),
+        ({"labels": {"a": "b"}}, Priority.USER),
+        ({"deletionTimestamp": "now"}, Priority.USER),
+        ({}, Priority.CHILD),
+    ],
+)
+def test_what_a_user_did_is_urgent(store: Store, queue: Recorder, change: Object, expected: Priority) -> None:
+    store.put(pool())
+    assert queue.adds.pop("p") == Priority.USER
+    store.put(pool(version=2, **change))
+    assert queue.adds == {"p": expected}
+
+
+def test_what_exists_at_the_start_is_not_urgent(queue: Recorder) -> None:
+    store = Store()
+    store.listen(Router(store, queue, {"BrokerPool": Owner()}))
+    store.put(pool())
+    assert queue.adds == {"p": Priority.RESYNC}
+
+
+def test_a_kind_without_reconciler_wakes_nobody_by_itself(store: Store, queue: Recorder) -> None:
+    store.put({"kind": "Service", "metadata": {"name": "s", "namespace": "n", "resourceVersion": "1"}})
+    assert queue.adds == {}
+
+
+def test_own_writes_do_not_wake_their_writer_but_everybody_else(queue: Recorder) -> None:
+    class Other(Owner):
+        kind = "MemoryCluster"
+
+        def owners(self, obj: Object) -> Iterable[Key]:
+            return [Key("MemoryCluster", "n", "c")]
+
+    store = Store()
+    store.listen(Router(store, queue, {"BrokerPool": Owner(), "MemoryCluster": Other()}))
+    token = CURRENT.set(Key("BrokerPool", "n", "p"))
+    try:
+        store.put(pool())
+        store.put(pod())
+    finally:
+        CURRENT.reset(token)
+    assert set(queue.adds) == {"c"}
+
+
+def test_an_odd_object_is_told_and_stops_nobody(store: Store, queue: Recorder, metrics: Metrics) -> None:
+    odd = pod()
+    del odd["metadata"]["labels"]
+    with capture_logs() as logs:
+        assert store.put(odd)
+        store.put(pool())
+    assert [entry["object"] for entry in logs] == ["Pod/n/x"]
+    assert set(queue.adds) == {"p"}
+    assert 'agentmemory_owner_errors_total{kind="Pod"} 1.0' in metrics.text().decode()

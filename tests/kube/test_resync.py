@@ -1,0 +1,206 @@
+"""Resync: waits for rights and kinds, completes the store, repairs, spreads, and finds the watch dead."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from agentmemory.core.feed import Feed
+from agentmemory.core.key import Key
+from agentmemory.core.queue import KeyedQueue
+from agentmemory.core.store import Store
+from agentmemory.kube.client import KubeClient
+from agentmemory.kube.resync import Pace, Resync
+from agentmemory.kube.watch import Target, WatchEnded
+from tests.fakekube.answers import status
+from tests.fakekube.client import configuration_for
+from tests.fakekube.clock import FakeClock
+from tests.fakekube.requests import Request
+from tests.fakekube.server import FakeKube
+from tests.kube.objects import config_map, pool
+
+POOLS, MAPS = Target("BrokerPool"), Target("ConfigMap", "memory")
+KEY = Key("BrokerPool", "memory", "p")
+
+
+class Bench:
+    """A Resync with everything it needs, its time in the test's hand."""
+
+    def __init__(self, fake: FakeKube, kube: KubeClient, targets: tuple[Target, ...]) -> None:
+        self.fake = fake
+        self.clock = FakeClock()
+        self.store = Store()
+        self.queue = KeyedQueue(self.clock)
+        self.feed = Feed(self.store)
+        self.resync = Resync(
+            kube,
+            self.feed,
+            self.queue,
+            targets,
+            frozenset({"BrokerPool"}),
+            self.clock,
+            Pace(),
+            random.Random(7),
+        )
+
+    def lists(self, kind: str = "BrokerPool") -> int:
+        return len([one for one in self.fake.requests.of("list", kind) if one.query.get("limit") != "1"])
+
+    async def advance(self, seconds: float, lists: int | None = None, kind: str = "BrokerPool") -> None:
+        """Let time pass, then wait for so many answered lists."""
+        await self.clock.advance(seconds)
+        if lists is not None:
+            await until(lambda: self.lists(kind) >= lists)
+            await until(lambda: all(one.code for one in self.fake.requests))
+
+
+async def until(holds: Any) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - answers come through real sockets
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def bench(fake: FakeKube, *targets: Target) -> AsyncIterator[Bench]:
+    async with KubeClient(configuration_for(fake.url)) as kube:
+        yield Bench(fake, kube, targets or (POOLS,))
+
+
+@asynccontextmanager
+async def run(one: Bench) -> AsyncIterator["asyncio.Task[None]"]:
+    task = asyncio.create_task(one.resync.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_available_waits_for_kinds_and_says_once_what_is_missing(fake: FakeKube) -> None:
+    fake.hidden.add("BrokerPool")
+
+    def forbid(request: Request) -> Any:
+        return (403, status(403, 'cannot list resource "configmaps"')) if request.kind == "ConfigMap" else None
+
+    fake.faults.before.append(forbid)
+    async with bench(fake, POOLS, MAPS) as one:
+        with capture_logs() as logs:
+            task = asyncio.create_task(one.resync.available())
+            for round_ in range(1, 4):
+                await until(lambda: len(fake.requests.of("list", "ConfigMap")) >= round_)  # noqa: B023
+                await until(lambda: one.clock.sleeping == 1)
+                await one.clock.advance(5)
+            assert not task.done()
+            fake.hidden.clear()
+            fake.faults.clear()
+            await until(lambda: one.clock.sleeping == 1)
+            await one.clock.advance(5)
+            await asyncio.wait_for(task, 5)
+    messages = [entry["message"] for entry in logs]
+    assert len(messages) == 2
+    assert "install the chart agent-memory-operator" in messages[0]
+    assert 'cannot list resource "configmaps"' in messages[1]
+    assert "install the chart's roles" in messages[1]
+
+
+async def test_the_store_is_complete_when_every_stream_stands_and_was_listed(fake: FakeKube) -> None:
+    fake.cluster.put(pool("memory"))
+    fake.cluster.put(config_map("memory"))
+    async with bench(fake, POOLS, MAPS) as one, run(one):
+        assert one.resync.waiting_for() == "the watch of BrokerPool"
+        one.resync.started(POOLS)
+        await until(lambda: one.store.synced("BrokerPool"))
+        assert one.resync.waiting_for() == "the watch of ConfigMap"
+        assert not one.resync.synced.is_set()
+        one.resync.started(MAPS)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+        assert one.resync.waiting_for() is None
+        assert one.store.get(KEY) is not None
+        assert one.store.get(Key("ConfigMap", "memory", "c")) is not None
+
+
+async def test_a_kind_in_two_namespaces_is_synced_when_both_are(fake: FakeKube) -> None:
+    other = Target("ConfigMap", "other")
+    async with bench(fake, MAPS, other) as one, run(one):
+        one.resync.started(MAPS)
+        await one.advance(0, lists=1, kind="ConfigMap")
+        assert not one.store.synced("ConfigMap")
+        one.resync.started(other)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+        assert one.store.synced("ConfigMap")
+
+
+async def test_a_first_list_that_fails_is_tried_again_soon(fake: FakeKube) -> None:
+    fake.faults.before.append(lambda request: 503 if request.number == 1 else None)
+    async with bench(fake) as one, run(one):
+        one.resync.started(POOLS)
+        await one.advance(0, lists=1)
+        assert not one.resync.synced.is_set()
+        await until(lambda: one.clock.sleeping == 2)
+        await one.advance(5, lists=2)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+
+
+async def test_the_period_repairs_and_queues_everything_spread(fake: FakeKube) -> None:
+    for number in range(20):
+        fake.cluster.put(pool("memory", f"p{number}"))
+    async with bench(fake) as one, run(one):
+        one.resync.started(POOLS)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+        assert len(one.queue) == 0  # who is new is queued by the store's listener, not here
+        for event in fake.cluster.log.events:
+            if event.kind == "BrokerPool":
+                one.feed.event("BrokerPool", None, event.obj)
+        fake.cluster.delete(Key("BrokerPool", "memory", "p0"))
+        await until(lambda: one.clock.sleeping == 2)
+        await one.advance(83, lists=1)
+        assert one.lists() == 1
+        await one.advance(13.1, lists=2)
+        await until(lambda: len(one.queue) == 19)
+        assert one.store.get(Key("BrokerPool", "memory", "p0")) is None
+        due = [due for due, _ in one.queue._delayed.values()]
+        assert 5 < max(due) - min(due) <= 10
+
+
+async def test_a_stream_that_starts_afresh_is_compared_at_once(fake: FakeKube) -> None:
+    fake.cluster.put(pool("memory"))
+    async with bench(fake) as one, run(one):
+        one.resync.started(POOLS)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+        fake.cluster.delete(KEY)
+        one.resync.started(POOLS)
+        await until(lambda: one.store.get(KEY) is None)
+        assert len(one.queue) == 0
+
+
+async def test_a_period_that_fails_waits_for_the_next(fake: FakeKube) -> None:
+    async with bench(fake) as one, run(one):
+        one.resync.started(POOLS)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+        fake.faults.before.append(lambda request: 503)
+        await until(lambda: one.clock.sleeping == 2)
+        with capture_logs() as logs:
+            await one.advance(96.1, lists=2)
+            await until(lambda: one.clock.sleeping == 2)
+        assert [entry["reason"] for entry in logs] == ["ApiserverError"]
+        assert one.lists() == 2
+
+
+async def test_a_dead_watch_is_noticed_within_two_minutes(fake: FakeKube) -> None:
+    async with bench(fake) as one, run(one) as task:
+        one.resync.started(POOLS)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+        await until(lambda: one.clock.sleeping == 2)
+        fake.cluster.put(pool("memory"))
+        await one.advance(96.1, lists=2)
+        await until(lambda: one.store.get(KEY) is not None)
+        assert not task.done()
+        await one.clock.advance(22.1)
+        with pytest.raises(ExceptionGroup) as raised:
+            await asyncio.wait_for(task, 5)
+        assert raised.group_contains(WatchEnded, match="BrokerPool/memory/p")
+        assert one.clock.monotonic() - 1000 < 120
