@@ -1,5 +1,6 @@
 """Fixtures of this folder."""
 
 from tests.fakekube.fixture import world
+from tests.kafka.conftest import admin, real_kafka
 
-__all__ = ["world"]
+__all__ = ["admin", "real_kafka", "world"]
