@@ -1,11 +1,15 @@
 """Brokers and controllers that come and go, on real processes."""
 
+import asyncio
 import signal
+import time
 
 import pytest
 
-from agentmemory.core.errors import Invalid
+from agentmemory.core.errors import Invalid, Transient
+from agentmemory.core.key import Key
 from agentmemory.kafka.admin import KafkaAdmin
+from agentmemory.kafka.connection import KafkaPool
 from agentmemory.kafka.model import NewTopicSpec, PartitionRef, or_raise
 from tests.kafka.conftest import eventually
 from tests.kafka.realkafka import RealKafka
@@ -65,6 +69,55 @@ async def test_the_connection_survives_a_broker_that_restarts(real_kafka: RealKa
     real_kafka.nodes[1000].stop()
     real_kafka.start_broker(1000)
     await eventually(admin.describe_cluster, lambda view: view.in_service() == {1000})
+
+
+async def test_a_broker_that_hangs(real_kafka: RealKafka) -> None:
+    """Calls end at their limit, each with an error of its own, and the next one works when the broker does again."""
+    admin = KafkaAdmin(real_kafka.credentials(), limit=1.0)
+    await admin.describe_cluster()
+    process = real_kafka.nodes[1000].process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        reads = [admin.describe_topics(["acme.hang"]) for _ in range(5)]
+        outcomes = await asyncio.gather(
+            *reads, admin.create_topics([NewTopicSpec("acme.hang", 1, 1)]), return_exceptions=True
+        )
+        assert time.monotonic() - start < 4
+    finally:
+        process.send_signal(signal.SIGCONT)
+    *described, created = outcomes
+    assert [type(outcome) for outcome in described] == [Transient] * 5
+    assert isinstance(created, dict)
+    assert isinstance(created["acme.hang"], Transient)
+
+    async def works() -> bool:
+        try:
+            return (await admin.describe_cluster()).in_service() == {1000}
+        except Transient:
+            return False
+
+    await eventually(works, bool)
+    await admin.close()
+
+
+async def test_the_pool_follows_new_credentials(real_kafka: RealKafka) -> None:
+    pool, key = KafkaPool(), Key("MemoryCluster", "ns", "testcluster")
+    old = await pool.get(key, real_kafka.credentials())
+    assert (await old.describe_cluster()).in_service() == {1000}
+    new = await pool.get(key, real_kafka.credentials())  # a certificate made anew
+    assert new is not old
+    assert (await new.describe_cluster()).in_service() == {1000}
+    with pytest.raises(Transient, match="was replaced"):
+        await old.describe_cluster()
+    start = time.monotonic()
+    calls = [asyncio.create_task(new.list_topics()) for _ in range(20)]
+    await asyncio.sleep(0)
+    await pool.close()
+    assert time.monotonic() - start < 3
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(outcome, dict | Transient) for outcome in outcomes)
 
 
 async def test_controllers_join_and_a_lost_one_is_taken_out(real_kafka: RealKafka, admin: KafkaAdmin) -> None:

@@ -1,5 +1,8 @@
 """One admin connection per Kafka cluster, kept while its address and credentials stay the same."""
 
+import asyncio
+import logging
+
 from agentmemory.core.key import Key
 from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.credentials import Credentials
@@ -13,6 +16,9 @@ class KafkaPool:
     def __init__(self, limit: float = 15.0) -> None:
         """`limit`: seconds after which a call gives up (Transient)."""
         self._limit = limit
+        library = logging.getLogger("kafka")
+        if library.level == logging.NOTSET:  # it logs each failed attempt, some with a trace; we get exceptions anyway
+            library.setLevel(logging.CRITICAL)
         self._admins: dict[Key, KafkaAdmin] = {}
 
     async def get(self, cluster: Key, credentials: Credentials) -> KafkaAdmin:
@@ -38,5 +44,4 @@ class KafkaPool:
     async def close(self) -> None:
         """Closes all; never waits longer than a connection's close does (2 s each, side by side)."""
         admins, self._admins = list(self._admins.values()), {}
-        for admin in admins:
-            await admin.close()
+        await asyncio.gather(*(admin.close() for admin in admins))

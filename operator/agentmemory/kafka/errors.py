@@ -6,7 +6,7 @@ The reason of a condition is Kafka's own name of the error in CamelCase (`POLICY
 import re
 import ssl
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import kafka.errors as kafka_errors
 
@@ -18,6 +18,9 @@ _UPGRADE = "The broker is too old for this, or the address is a controller's: gi
 
 # What Kafka says when a right on the cluster is missing: a dump of its request object and then the right.
 _REQUEST_DUMP = re.compile(r"^Request Request\(.*\) needs (\w+) permission", re.DOTALL)
+
+
+_NAMES = {-1: "UNKNOWN_SERVER_ERROR"}  # where kafka-python has no name that says anything
 
 
 class _Rule(NamedTuple):
@@ -63,11 +66,10 @@ def from_code(code: int, text: str | None, what: str) -> OperatorError | None:
     """The error of an answer's item; None when the code says that all went well. `what` names the item."""
     if code == 0:
         return None
-    known = kafka_errors.kafka_errors.get(code, kafka_errors.UnknownError)
+    known = kafka_errors.kafka_errors.get(code)
     rule = _RULES.get(code, _Rule(Transient, ""))
-    reason = _camel("UNKNOWN_SERVER_ERROR" if code == -1 else known.message) if known.errno == code else f"KafkaError{code}"
-    said = text or known.description or f"error {code}"
-    return rule.make(reason, _sentence(what, said, rule.way_out))
+    said = text or (known and known.description) or f"error {code}"
+    return rule.make(_reason(code, known), _sentence(what, said, rule.way_out))
 
 
 def raise_for(code: int, text: str | None, what: str) -> None:
@@ -127,5 +129,9 @@ def _sentence(what: str, said: str, way_out: str) -> str:
     return f"{what}: {ended} {way_out}".rstrip()
 
 
-def _camel(constant: str) -> str:
+def _reason(code: int, known: Any) -> str:
+    """Kafka's name of the error in CamelCase."""
+    if known is None:
+        return f"KafkaError{code}"
+    constant = _NAMES.get(code, known.message)
     return "".join(word.capitalize() for word in constant.split("_"))

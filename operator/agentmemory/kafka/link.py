@@ -1,4 +1,4 @@
-"""One live connection to a cluster: the only module that knows kafka-python's inner classes.
+"""One live connection to a cluster: with `library` the only module that knows kafka-python's inner classes.
 
 kafka-python runs a connection's input and output in a thread of its own; here its futures are turned into asyncio's,
 so that a call costs no further thread and every wait has an end. Its admin helpers are not used: they raise the first
@@ -14,14 +14,10 @@ from typing import Any
 
 import kafka.errors as kafka_errors
 from kafka.future import Future
-from kafka.net.inet import KafkaNetSocket, create_connection
-from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
-from kafka.net.transport import KafkaSSLTransport
-from kafka.protocol.metadata import MetadataRequest
 
 from agentmemory.kafka.credentials import Credentials
-from agentmemory.kafka.errors import tls_refusal
+from agentmemory.kafka.library import Manager
 from agentmemory.kafka.tls import client_context
 
 CLIENT_ID = "agent-memory-operator"
@@ -31,104 +27,25 @@ CLOSE_LIMIT = 2.0
 """Seconds that closing may take before the connection is left to its daemon thread."""
 
 
-_REFUSALS = (kafka_errors.SaslAuthenticationFailedError, kafka_errors.UnsupportedSaslMechanismError)
-
-
-class _Socket(KafkaNetSocket):  # type: ignore[misc]
-    """Closes a socket that could not connect; kafka-python leaves it to the garbage collector.
-
-    The library chooses a socket's class by the scheme of `proxy_url`: this one needs no proxy.
-    """
-
-    SCHEMES = ("direct",)
-
-    async def sock_connect(self, net: Any, sock: Any, sockaddr: Any, timeout_at: float | None = None) -> Any:
-        try:
-            return await super().sock_connect(net, sock, sockaddr, timeout_at=timeout_at)
-        except BaseException:
-            sock.close()
-            raise
-
-
-class _Transport(KafkaSSLTransport):  # type: ignore[misc]
-    """Hands over what came before the connection's end; kafka-python drops it, and with it why a login was refused."""
-
-    def _sock_recv(self) -> tuple[bytes, Exception | None]:
-        data, error = super()._sock_recv()
-        return (data, None) if data else (data, error)  # the next read meets the end again
-
-
-class _Manager(KafkaConnectionManager):  # type: ignore[misc]
-    """Ends a bootstrap when Kafka refuses us or no address answers; kafka-python would go on until its time is up."""
-
-    def __init__(self, net: Any, **configs: Any) -> None:
-        super().__init__(net, **configs)
-        self._connect_ms = configs["socket_connection_setup_timeout_ms"]
-        self.last_failure: Exception | None = None
-        self._tried: set[Any] = set()
-        self._hopeless: dict[Any, Exception] = {}
-
-    def maybe_raise_auth_failure(self, node_id: Any) -> None:
-        """Asked by the library before each use of a node. (What it records itself it forgets within the same call.)"""
-        if node_id in self._hopeless:
-            raise self._hopeless[node_id]
-
-    def get_connection(self, node_id: Any, **options: Any) -> Any:
-        options["timeout_ms"] = min(options.get("timeout_ms") or self._connect_ms, self._connect_ms)
-        connection = super().get_connection(node_id, **options)
-        connection.init_future.add_errback(lambda exc: self._failed(node_id, exc))
-        connection.init_future.add_callback(lambda _: self._check_kind(node_id, connection))
-        return connection
-
-    async def _build_transport(self, node: Any, timeout_at: float | None = None) -> _Transport:
-        sock = await create_connection(
-            self._net, node.host, node.port, self.config["socket_options"], "direct://", timeout_at
-        )
-        transport = _Transport(self._net, sock, host=node.host, ssl_context=self.config["ssl_context"])
-        try:
-            await self.wait_for(self._net.call_soon_with_future(transport.handshake), self._connect_ms)
-        except Exception as exc:
-            transport.abort()
-            raise kafka_errors.KafkaConnectionError(f"TLS handshake failed: {exc}") from exc
-        except BaseException:  # closed meanwhile
-            transport.abort()
-            raise
-        return transport
-
-    def _failed(self, node_id: Any, exc: Exception) -> None:
-        self.last_failure = exc
-        if isinstance(exc, _REFUSALS) or tls_refusal(exc) is not None:
-            self._hopeless[node_id] = exc
-            return
-        self._tried.add(node_id)
-        servers = [server.node_id for server in self.cluster.bootstrap_brokers()]
-        if not self.bootstrapped and self._tried.issuperset(servers):
-            self._hopeless.update(dict.fromkeys(servers, exc))
-
-    def _check_kind(self, node_id: Any, connection: Any) -> None:
-        try:
-            connection.broker_version_data.api_version(MetadataRequest)
-        except kafka_errors.IncompatibleBrokerVersion as exc:  # a controller's port
-            self._hopeless[node_id] = exc
-
-
 class Link:
     """Made by `Link.open`; `send` may be called many times at once."""
 
     def __init__(self, net: Any, manager: Any) -> None:
         self._net = net
         self._manager = manager
+        self._waiters: set[asyncio.Future[Any]] = set()
+        self._closed = False
 
     @classmethod
     async def open(cls, credentials: Credentials, limit: float) -> "Link":
         """Connects within `limit` seconds. Raises kafka-python's errors, TimeoutError, OSError; Invalid for bad PEM."""
         configs = _configs(credentials, limit)
         net = NetworkSelector(**configs)
-        link = cls(net, _Manager(net, **configs))
+        link = cls(net, Manager(net, **configs))
         net.start()
         try:
             async with asyncio.timeout(limit):
-                await _await(link._manager.bootstrap_async(limit * 1000))
+                await link._answer(link._manager.bootstrap_async(limit * 1000))
         except (TimeoutError, kafka_errors.KafkaTimeoutError) as exc:
             await link.close()
             raise link._manager.last_failure or exc from exc
@@ -148,20 +65,56 @@ class Link:
             while True:
                 left_ms = (deadline - time.monotonic()) * 1000
                 try:
-                    return await _await(self._manager.call_soon(self._manager.send, request, None, left_ms))
+                    return await self._answer(self._begin(request, left_ms))
                 except kafka_errors.NodeNotReadyError:
                     await asyncio.sleep(pause)  # connections being made or in backoff; kafka-python signals neither
                     pause = min(pause * 2, 0.5)
 
+    def _begin(self, request: Any, limit_ms: float) -> Future:
+        if self._closed:
+            raise _closing()
+        return self._manager.call_soon(self._manager.send, request, None, limit_ms)
+
+    async def _answer(self, future: Future) -> Any:
+        """Waits for a kafka-python future, which its own thread settles."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Any] = loop.create_future()
+
+        def settle() -> None:
+            if waiter.done():  # given up, or the link was closed
+                return
+            if future.exception is None:
+                waiter.set_result(future.value)
+            elif isinstance(future.exception, Exception):
+                waiter.set_exception(future.exception)
+            else:  # the library's loop ended and threw GeneratorExit into what it was doing
+                waiter.set_exception(_closing())
+
+        def tell(_: Any) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle)
+
+        self._waiters.add(waiter)
+        waiter.add_done_callback(self._waiters.discard)
+        future.add_both(tell)
+        return await waiter
+
     async def close(self) -> None:
-        """Ends the connection and its thread; returns after CLOSE_LIMIT seconds at the latest."""
+        """Ends the connection and its thread; returns after CLOSE_LIMIT seconds at the latest.
+
+        Who still waits for an answer gets KafkaConnectionError.
+        """
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._closed = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(_closing())
 
         def end() -> None:
             try:
                 self._manager.close()
-                self._net.close()
             finally:
+                self._net.close()
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(ended.set)
 
@@ -195,22 +148,6 @@ def _configs(credentials: Credentials, limit: float) -> dict[str, Any]:
     }
 
 
-async def _await(future: Future) -> Any:
-    """Waits for a kafka-python future, which its own thread settles."""
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[Any] = loop.create_future()
-
-    def settle() -> None:
-        if waiter.done():  # given up meanwhile
-            return
-        if future.exception is None:
-            waiter.set_result(future.value)
-        else:
-            waiter.set_exception(future.exception)
-
-    def tell(_: Any) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle)
-
-    future.add_both(tell)
-    return await waiter
+def _closing() -> Exception:
+    error: Exception = kafka_errors.KafkaConnectionError("the connection was closed")
+    return error

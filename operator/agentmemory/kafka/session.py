@@ -9,7 +9,7 @@ import kafka.errors as kafka_errors
 from agentmemory.core.errors import OperatorError, Transient
 from agentmemory.kafka.credentials import Credentials
 from agentmemory.kafka.errors import from_exception
-from agentmemory.kafka.link import Link
+from agentmemory.kafka.link import CLOSE_LIMIT, Link
 
 COOLDOWN = 1.0
 """Seconds for which a failed connect answers all further calls, so that a thousand objects make one attempt."""
@@ -50,7 +50,7 @@ class Session:
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
-            await asyncio.wait([self._opening], timeout=self.limit)
+            await asyncio.wait([self._opening], timeout=2 * CLOSE_LIMIT)
         if self._link is not None:
             await self._drop(self._link)
 
