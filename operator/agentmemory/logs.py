@@ -45,6 +45,8 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
 
 
 def _renderers(out: TextIO) -> list[Any]:
+    # Traces without the frames' variables: those hold passwords and private keys.
     if out.isatty():
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    return [structlog.processors.ExceptionRenderer(frames), structlog.processors.JSONRenderer()]

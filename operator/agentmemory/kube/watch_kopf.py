@@ -9,7 +9,7 @@ kopf knows one list of namespaces for all kinds; so there is one kopf operator p
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
@@ -118,7 +118,13 @@ class KopfWatch:
         for target in kinds:
             _register(registry, settings, target, on_event, failed)
         spawned = await kopf.spawn_tasks(
-            registry=registry, settings=settings, standalone=True, clusterwide=not namespaces, namespaces=namespaces
+            registry=registry,
+            settings=settings,
+            # kopf would make one of the user's name, and an image's numeric user has none; peering is off anyway.
+            identity=cast(Any, self._agent),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
         )
         # kopf has taken SIGINT and SIGTERM for itself.
         loop = asyncio.get_running_loop()
