@@ -119,6 +119,8 @@ def authority_fault(pair: Pair, now: datetime) -> str | None:
         return "its certificate or key cannot be read"
     if cert.public_key() != key.public_key():
         return "its certificate and key do not belong together"
+    if not _may_sign(cert):
+        return "its certificate is not an authority's"
     if now >= cert.not_valid_after_utc:
         return "it has expired"
     return None
@@ -184,6 +186,13 @@ def _load_key(pem: str) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("not an elliptic-curve key")
     return key
+
+
+def _may_sign(cert: x509.Certificate) -> bool:
+    try:
+        return cert.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def _hosts(cert: x509.Certificate) -> Sequence[str]:

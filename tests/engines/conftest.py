@@ -1,0 +1,3 @@
+from tests.fakekube.fixture import world
+
+__all__ = ["world"]
