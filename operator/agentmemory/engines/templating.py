@@ -1,6 +1,6 @@
 """The one loader of `templates/`: text that engines and backends read (properties, logging, scripts).
 
-Kubernetes objects are not rendered from text; they are dict builders (docs/adr/0005-two-roles.md and its neighbours).
+Kubernetes objects are not rendered from text; they are dict builders (docs/adr/0003-dict-builders.md).
 """
 
 from collections.abc import Mapping
