@@ -1,18 +1,23 @@
 """The command line as a process: versions, clear errors without a trace, a stop on SIGTERM."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from agentmemory.core.key import Key
 from agentmemory.version import VERSION
+from tests.fakekube.server import FakeKube
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,18 +71,29 @@ def test_what_is_wrong_is_one_line_without_a_trace(
 
 
 @contextmanager
-def unreachable(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """The operator against a port where nobody listens."""
-    config = {
-        "current-context": "c",
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "u", "user": {}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-    }
-    (tmp_path / "config").write_text(yaml.safe_dump(config))
+def served() -> Iterator[FakeKube]:
+    """fakekube in a thread, so that a process can talk to it while the test waits."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    fake = FakeKube()
+    fake.cluster.namespace("agent-memory-system")
+    try:
+        asyncio.run_coroutine_threadsafe(fake.start(), loop).result(10)
+        yield fake
+    finally:
+        asyncio.run_coroutine_threadsafe(fake.stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@contextmanager
+def operator(kubeconfig: Path, role: str) -> Iterator["subprocess.Popen[str]"]:
+    """A running operator, its log on stderr."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "agentmemory", "run", "--role", "tenant"],
-        env=environment(KUBECONFIG=str(tmp_path / "config")),
+        [sys.executable, "-m", "agentmemory", "run", "--role", role],
+        env=environment(KUBECONFIG=str(kubeconfig)),
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -88,13 +104,37 @@ def unreachable(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
+def wait_for(process: "subprocess.Popen[str]", event: str) -> dict[str, Any]:
+    """The first log entry of that name."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        entry: dict[str, Any] = json.loads(line)
+        if entry["event"] == event:
+            return entry
+    raise AssertionError(f"the operator ended without {event!r}")
+
+
+@pytest.mark.parametrize("role", ["platform", "tenant"])
+def test_sigterm_ends_a_working_operator_well(role: str, tmp_path: Path) -> None:
+    with served() as fake:
+        (tmp_path / "config").write_text(yaml.safe_dump(fake.kubeconfig()))
+        with operator(tmp_path / "config", role) as process:
+            wait_for(process, "working")
+            process.send_signal(signal.SIGTERM)
+            _, rest = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert [json.loads(line)["event"] for line in rest.splitlines()] == ["stopping", "stopped"]
+        lease = fake.cluster.get(Key("Lease", "agent-memory-system", f"agent-memory-operator-{role}"))
+        assert lease["spec"]["holderIdentity"] == ""
+        assert [str(request) for request in fake.requests.writes()] == []
+
+
 def test_an_apiserver_out_of_reach_is_told_and_waited_for_until_sigterm(tmp_path: Path) -> None:
-    with unreachable(tmp_path) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            entry = json.loads(line)
-            if entry["event"] == "cannot start yet":
-                break
+    with served() as fake:
+        kubeconfig = fake.kubeconfig()
+    (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig))
+    with operator(tmp_path / "config", "tenant") as process:
+        entry = wait_for(process, "cannot start yet")
         assert entry["reason"] == "ApiserverUnreachable"
         assert "cannot be reached" in entry["message"]
         process.send_signal(signal.SIGTERM)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Backoff:
     """Delays of `base` * 2^failures seconds, at most `cap`, spread by ±`jitter` (a share of the delay)."""
 
-    base: float = 0.5
+    base: float = 0.2
     cap: float = 120.0
     jitter: float = 0.2
     rng: random.Random = field(default_factory=random.Random)
