@@ -39,6 +39,10 @@ class Cluster(Protocol):
     kafka_image: str  # "" for the operator's own default
 
     @property
+    def operator_digest(self) -> str:
+        """Changes with the operator image's content although its name stays, so that a changed one is rolled out."""
+
+    @property
     def kubeconfig(self) -> Path: ...
 
     @property
@@ -61,8 +65,11 @@ class Cluster(Protocol):
 
     def nodes(self) -> list[str]: ...
 
+    def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
+        """Send a container's main process (the first one's unless named) a signal; UnavailableError off the stand."""
+
     def kill_pod_process(self, namespace: str, pod: str, container: str = "") -> None:
-        """kill -9 a container's main process (the first one's unless named); UnavailableError off the stand."""
+        """kill -9 it, as a crash would."""
 
 
 class Base:
@@ -82,6 +89,10 @@ class Base:
         return Path(found) if found else gotools.kubectl()
 
     @property
+    def operator_digest(self) -> str:
+        return ""
+
+    @property
     def audit(self) -> AuditLog | None:
         return None
 
@@ -91,10 +102,13 @@ class Base:
     def nodes(self) -> list[str]:
         return self.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
 
-    def kill_pod_process(self, namespace: str, pod: str, container: str = "") -> None:
+    def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
         raise UnavailableError(
-            f"the process of pod {namespace}/{pod} cannot be killed on {self.name}: only on the stand"
+            f"the process of pod {namespace}/{pod} gets no {signal} on {self.name}: only on the stand"
         )
+
+    def kill_pod_process(self, namespace: str, pod: str, container: str = "") -> None:
+        self.signal_pod_process(namespace, pod, "SIGKILL", container)
 
 
 class StandCluster(Base):
@@ -114,6 +128,10 @@ class StandCluster(Base):
         return gotools.kubectl()
 
     @property
+    def operator_digest(self) -> str:
+        return operator_image.image().manifest
+
+    @property
     def audit(self) -> AuditLog | None:
         return self.stand.audit
 
@@ -129,13 +147,13 @@ class StandCluster(Base):
         for node in self.stand.nodes():
             node.runtime.load_archive(archive)
 
-    def kill_pod_process(self, namespace: str, pod: str, container: str = "") -> None:
+    def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
         which = f'?(@.name=="{container}")' if container else "0"
         path = f"{{.spec.nodeName}} {{.status.containerStatuses[{which}].containerID}}"
         node, _, identity = self.kubectl("-n", namespace, "get", "pod", pod, "-o", f"jsonpath={path}").partition(" ")
         if not identity:
             raise StandError(f"pod {namespace}/{pod} has no running container {container}".rstrip())
-        self.stand.node(node).runtime.kill_container(identity.removeprefix("containerd://"))
+        self.stand.node(node).runtime.signal(identity.removeprefix("containerd://"), signal)
 
 
 class KindCluster(Base):

@@ -29,6 +29,7 @@ class Release:
     operator_image: str
     kafka_image: str
     cluster_namespaces: tuple[str, ...]
+    operator_digest: str = ""
 
     def _helm(self, *args: str) -> str:
         done = subprocess.run(
@@ -52,6 +53,7 @@ class Release:
             *("upgrade", "--install", NAME, str(CHART), "--namespace", NAMESPACE, "--wait", "--timeout", "120s"),
             *("--set", f"image.repository={repository}", "--set-string", f"image.tag={tag}"),
             *("--set", f"kafkaImage={self.kafka_image}"),
+            *("--set-string", f"podAnnotations.image-digest={self.operator_digest or repository}"),
             *("--set", f"clusterNamespaces={{{','.join(self.cluster_namespaces)}}}"),
             *extra,
         )

@@ -17,4 +17,11 @@ def kubectl_of(cluster: Cluster) -> Kubectl:
 
 def release_on(cluster: Cluster, namespaces: tuple[str, ...] = CLUSTER_NAMESPACES) -> Release:
     """The operator on this cluster, not installed yet."""
-    return Release(gotools.helm(), kubectl_of(cluster), cluster.operator_image, cluster.kafka_image, namespaces)
+    return Release(
+        helm=gotools.helm(),
+        kubectl=kubectl_of(cluster),
+        operator_image=cluster.operator_image,
+        kafka_image=cluster.kafka_image,
+        cluster_namespaces=namespaces,
+        operator_digest=cluster.operator_digest,
+    )

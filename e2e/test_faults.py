@@ -1,4 +1,4 @@
-"""What goes away comes back: broker processes, a controller's volume, the API server, Kafka. Nothing else is disturbed."""
+"""What goes away comes back: processes, a controller's volume, the API server, Kafka. Nothing else is disturbed."""
 
 from __future__ import annotations
 

@@ -72,9 +72,9 @@ class Containerd:
         """Imports an image archive of any kind that containerd reads."""
         run([*self._ctr, "images", "import", archive])
 
-    def kill_container(self, container: str) -> None:
-        """Kills a container's main process as a crash would: nothing tells it, nothing is flushed."""
-        run([*self._ctr, "tasks", "kill", "--signal", "SIGKILL", container])
+    def signal(self, container: str, name: str) -> None:
+        """Sends a container's main process a signal; SIGKILL ends it as a crash would, with nothing told or flushed."""
+        run([*self._ctr, "tasks", "kill", "--signal", name, container])
 
     @property
     def _ctr(self) -> list[str | Path]:
