@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from e2e import agents
 from e2e.demo.recorder import Recorder
 from e2e.kubectl import Kubectl, until
@@ -53,13 +55,21 @@ class Story:
 
     def team(self) -> None:
         self.kubectl.ensure_namespace(TEAM)
-        self.kubectl.apply(*(self.examples / name for name in ("tenant.yaml", "family.yaml", "client.yaml")))
+        self.kubectl.apply(self.examples / "tenant.yaml", self.family(), self.examples / "client.yaml")
         self.kubectl.wait_ready("memorytenant", "support", PLATFORM, 60)
         family = self.kubectl.wait_ready("topicfamily", "trail", TEAM, 60)
         client = self.kubectl.wait_ready("memoryclient", "support-bot", TEAM, 60)
         for topic in family["status"]["topics"]:
             self.recorder.say(f"topic {topic['topicName']}: {topic['partitions']} partitions")
         self.recorder.say(f"user {client['status']['principal']}, Secret {client['status']['secretName']}")
+
+    def family(self) -> dict[str, Any]:
+        """The example; a second run keeps the partitions to which the first one grew the topic, since none shrinks."""
+        wanted: dict[str, Any] = yaml.safe_load((self.examples / "family.yaml").read_text())
+        present = self.kubectl.get("topicfamily", "trail", TEAM)
+        if present:
+            wanted["spec"]["topics"][0]["partitions"] = present["spec"]["topics"][0]["partitions"]
+        return wanted
 
     @property
     def topic(self) -> str:
@@ -72,12 +82,17 @@ class Story:
         agents.AgentPod(self.kubectl, TEAM, name).remove()
         return agents.start(self.kubectl, TEAM, name, self.image, "support-bot-kafka", *args)
 
+    @property
+    def run(self) -> str:
+        """Names this run's events: an earlier run's are not counted."""
+        return f"trail-{int(self.recorder.began)}"
+
     def install_agent(self) -> None:
         agents.install_program(self.kubectl, TEAM)
 
     def write_and_read(self) -> None:
         self.install_agent()
-        run = ("--topic", self.topic, "--run", "trail")
+        run = ("--topic", self.topic, "--run", self.run)
         reader = self.agent("context-builder", "consume", *run, "--expect", str(EVENTS), "--group", "context-builder")
         writer = self.agent("agent", "produce", *run, "--events", str(EVENTS))
         written, read = writer.result(), reader.result()
@@ -90,7 +105,7 @@ class Story:
         self.expect(read["read"] == EVENTS, f"{read['missingCount']} of {EVENTS} were not read: {read['missing']}")
 
     def audit(self) -> None:
-        args = ("consume", "--topic", self.topic, "--run", "trail", "--expect", str(EVENTS), "--group", "audit")
+        args = ("consume", "--topic", self.topic, "--run", self.run, "--expect", str(EVENTS), "--group", "audit")
         first = self.agent("audit", *args).result()
         again = self.agent("audit-replay", *args, "--replay").result()
         self.recorder.facts["audit"] = first
@@ -113,7 +128,7 @@ class Story:
 
     def kill_broker(self) -> None:
         events = str(EVENTS_DURING_FAULT)
-        run = ("--topic", self.topic, "--run", "fault")
+        run = ("--topic", self.topic, "--run", f"{self.run}-fault")
         writer = self.agent("agent-under-fault", "produce", *run, "--events", events, "--rate", str(RATE_DURING_FAULT))
         writer.running()
         pool = self.kubectl.get("brokerpool", "brokers", PLATFORM) or {}
