@@ -93,6 +93,13 @@ async def test_the_tenant_role_is_let_in(world: World) -> None:
     assert world.get(f"ConfigMap/{NAMESPACE}/mem-ca-public")["data"]["ca.crt"] == credentials.ca_pem
 
 
+async def test_without_the_lease_no_right_is_touched(world: World) -> None:
+    stage = Stage.set(world)
+    world.ctx.leading = lambda: False
+    await stage.rise()
+    assert stage.kafka.writes() == []
+
+
 async def test_rights_of_the_tenant_role_are_exactly_the_list(world: World) -> None:
     stage = Stage.set(world)
     await stage.rise()
@@ -671,8 +678,10 @@ async def test_paused_or_ending_it_is_left_alone(world: World) -> None:
 async def test_a_deleted_cluster_is_forgotten(world: World) -> None:
     stage = Stage.set(world)
     await stage.rise()
+    world.edit(HANDOVER, {"data": {"other.x.json": base64.b64encode(b"{}").decode()}})
     world.delete(CLUSTER_KEY)
     await stage.settle()
+    assert set(world.get(HANDOVER)["data"]) == {"other.x.json"}
     assert set(stage.connections.forgotten) == {Key("MemoryCluster", NAMESPACE, "mem")}
     assert sorted(stage.pods()) == ["mem-1000", "mem-1001", "mem-1002"]
 

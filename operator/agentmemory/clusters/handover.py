@@ -46,6 +46,17 @@ async def hand_over_as_is(ctx: Context, tools: Tools, cluster: Key, credentials:
         await _write(ctx, tools, cluster, credentials)
 
 
+async def withdraw(ctx: Context, tools: Tools, cluster: Key) -> None:
+    """Takes back what was handed over for a cluster that is gone; nothing when there is none."""
+    secret = await tools.shared.secrets.get(ctx.kube, _key(ctx))
+    if secret is None or key_in_secret(cluster) not in (secret.get("data") or {}):
+        return
+    written = await ctx.kube.merge_patch(_key(ctx), {"data": {key_in_secret(cluster): None}})
+    if written is not None:
+        tools.shared.secrets.put(written)
+    log.info("withdrawn", cluster=str(cluster))
+
+
 async def _read(ctx: Context, tools: Tools, cluster: Key) -> Credentials | None:
     secret = await tools.shared.secrets.get(ctx.kube, _key(ctx))
     text = text_of(secret or {}).get(key_in_secret(cluster))

@@ -19,7 +19,7 @@ from agentmemory.api.labels import CLUSTER
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.clusters import policy, status
 from agentmemory.clusters.external import keep_external
-from agentmemory.clusters.handover import hand_over
+from agentmemory.clusters.handover import hand_over, withdraw
 from agentmemory.clusters.nodes import apply_objects, keep_pods
 from agentmemory.clusters.world import World, gather, quorum_of, tools_of
 from agentmemory.context import Context
@@ -68,6 +68,7 @@ class ClusterReconciler:
         obj = self._context.store.get(key)
         if obj is None:
             await self._context.kafka.forget(key)
+            await withdraw(self._context, self._tools, key)
             return Done()
         if is_paused(obj) or is_ending(obj):
             return Done()
@@ -132,7 +133,7 @@ class ClusterReconciler:
     async def _admit_tenants(self, world: World) -> World:
         """What the tenant role needs to do its part. A failure is told and does not hold up the nodes."""
         admin = await self._admin(world)
-        if admin is None or not world.sight.quorum_works:
+        if admin is None or not world.sight.quorum_works or not self._context.leading():
             return world
         try:
             await acls.keep(admin)
