@@ -271,6 +271,7 @@ def test_no_password_can_smuggle_in_a_setting() -> None:
     [
         ({"password": base64.b64encode(b"secret").decode()}, "secret"),
         ({"password": "!!"}, None),
+        ({"password": "c2Vj!cmV0"}, None),
         ({"password": "/w=="}, None),
         ({"password": ""}, None),
         ({}, None),

@@ -88,6 +88,7 @@ def test_erasure(case: str) -> None:
 
 
 def test_what_is_not_declared_has_no_entry() -> None:
+    assert "spec.retention.time" not in states(family(retention={"bytes": "1Gi"}))
     bare = family(topics=[topic(key="none")], retention={"time": "1h"}, objectives={})
     found = states(bare, cluster=None)
     assert not set(found) & {

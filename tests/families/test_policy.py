@@ -190,11 +190,12 @@ def test_names_that_the_api_once_let_through() -> None:
 
 def test_names_that_are_too_long() -> None:
     world = make_world()
-    long = world.family.spec.topics[0].model_copy(update={"name": "x" * 240})
-    spec = world.family.spec.model_copy(update={"topics": (long,)})
-    found = policy.topic_names_are_valid(type(world)(world.family.model_copy(update={"spec": spec}), world.frame))
-    assert found is not None
-    assert "more than 249 characters" in found.message
+    for length, fits in ((249, True), (250, False)):
+        long = world.family.spec.topics[0].model_copy(update={"name": "x" * (length - len(PREFIX))})
+        spec = world.family.spec.model_copy(update={"topics": (long,)})
+        found = policy.topic_names_are_valid(type(world)(world.family.model_copy(update={"spec": spec}), world.frame))
+        assert (found is None) == fits
+        assert found is None or "more than 249 characters" in found.message
 
 
 def test_checks_that_find_nothing_to_look_at() -> None:

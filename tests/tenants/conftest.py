@@ -1,5 +1,5 @@
 """Fixtures of this folder."""
 
-from tests.fakekube.fixture import world
+from tests.fakekube_checked import world
 
 __all__ = ["world"]
