@@ -1,6 +1,7 @@
 """kopf's streams against the fake apiserver: what arrives, what is asked for, what is never written."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from agentmemory.core.key import Key, key_of
 from agentmemory.kube.watch import CHILDREN_SELECTOR, Target, WatchEnded
-from agentmemory.kube.watch_kopf import Backoffs, KopfWatch
+from agentmemory.kube.watch_kopf import Backoffs, KopfWatch, _close_generators
 from tests.fakekube.client import configuration_for
 from tests.fakekube.server import FakeKube
 
@@ -132,6 +133,31 @@ async def test_other_tasks_of_the_loop_outlive_a_cancelled_watch(fake: FakeKube)
         bystander = asyncio.create_task(asyncio.Event().wait())
     assert not bystander.done()
     bystander.cancel()
+
+
+async def test_generators_that_were_left_behind_are_closed_to_their_end() -> None:
+    closed: list[str] = []
+
+    async def left_behind() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            closed.append("to its end")
+
+    generator = left_behind()
+    await anext(generator)
+    cycle: list[Any] = [generator]
+    cycle.append(cycle)
+    gc.disable()
+    try:
+        del generator, cycle
+        assert closed == []
+        await _close_generators()
+    finally:
+        gc.enable()
+    assert closed == ["to its end"]
 
 
 def test_backoffs_never_end() -> None:

@@ -245,7 +245,14 @@ async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=10)
     tasks.clear()
+    await _close_generators()
+
+
+async def _close_generators() -> None:
     # kopf leaves its generators to the garbage collector, in cycles with tracebacks. Found by the loop's own shutdown,
     # outer and inner ones are closed at once and complain with a trace; found now, they close one after the other.
     gc.collect()
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the collector's hook makes a task of each `aclose()`
+    closing = {task for task in asyncio.all_tasks() if type(task.get_coro()).__name__ == "async_generator_athrow"}
+    if closing:
+        await asyncio.wait(closing, timeout=5)
