@@ -16,6 +16,12 @@ from agentmemory.engines.pods import PodState
 Object = dict[str, Any]
 
 
+_LATER_FACTOR = "a topic keeps the copies it has"
+# With eligible leader replicas (KIP-966) the first value becomes a cluster-wide dynamic one, which goes before the nodes'
+# own configuration (seen on 4.3.1); families' topics carry the value by themselves.
+_LATER_MIN_IN_SYNC = "a change reaches families' topics; Kafka's own topics keep the value of the first start"
+
+
 def of_cluster(obj: Object, world: World, quorum: Quorum, phase: Phase) -> Object:
     """The status of a cluster that the operator makes, once its objects are applied."""
     previous, cluster = obj.get("status") or {}, world.cluster
@@ -61,8 +67,8 @@ def base(obj: Object, phase: Phase, world: World, entries: list[EnforcementEntry
 def enforcement(cluster: MemoryCluster) -> list[EnforcementEntry]:
     """What becomes of each promise about data."""
     entries = [
-        enforced("spec.replication.factor", "default.replication.factor, also of Kafka's own topics"),
-        enforced("spec.replication.minInSync", "min.insync.replicas"),
+        enforced("spec.replication.factor", "default.replication.factor, also of Kafka's own topics", _LATER_FACTOR),
+        enforced("spec.replication.minInSync", "min.insync.replicas", _LATER_MIN_IN_SYNC),
     ]
     if cluster.spec.region is not None:
         why = "nothing looks yet at where the cluster's machines are"
