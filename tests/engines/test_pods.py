@@ -122,8 +122,6 @@ STUCK = {
         "Unschedulable",
         "no node takes it",
     ),
-    "evicted": ({"phase": "Failed", "reason": "Evicted", "message": "low on disk"}, "Evicted", "low on disk"),
-    "failed": ({"phase": "Failed"}, "Failed", "being replaced"),
 }
 
 
@@ -143,6 +141,12 @@ def test_a_back_offs_seconds_make_no_new_message() -> None:
         for n in (10, 20)
     }
     assert len(messages) == 1
+
+
+def test_one_that_goes_or_has_gone_is_no_standstill() -> None:
+    crashing = {"containerStatuses": [waiting("CrashLoopBackOff")]}
+    assert view(pod(crashing, deletionTimestamp="2026-01-01T11:00:00Z"), NOW).trouble is None
+    assert view(pod({"phase": "Failed", "reason": "Evicted", **crashing}), NOW).trouble is None
 
 
 @pytest.mark.parametrize(

@@ -77,18 +77,21 @@ UNSCHEDULABLE_AFTER = timedelta(seconds=15)
 def view(pod: Object, now: datetime) -> PodView:
     """Reads one pod of ours as of `now`. Raises KeyError or ValueError for a pod without our labels."""
     metadata, status = pod["metadata"], pod.get("status") or {}
+    state = _state(pod)
+    # One that goes, or has gone, is replaced: that is no standstill, whatever its last words are.
+    goes = state in (PodState.ENDING, PodState.DEAD)
     return PodView(
         node_id=int(metadata["labels"][NODE_ID]),
         name=metadata["name"],
         uid=metadata["uid"],
         version=metadata["resourceVersion"],
         hash=(metadata.get("annotations") or {}).get(SPEC_HASH),
-        state=_state(pod),
+        state=state,
         proven=_proven(status),
         formatted=_formatted(status),
         node_name=(pod.get("spec") or {}).get("nodeName"),
         running_since=_running_since(status),
-        trouble=_trouble(metadata["name"], status, now),
+        trouble=None if goes else _trouble(metadata["name"], status, now),
     )
 
 
@@ -144,9 +147,6 @@ def _time(text: str) -> datetime:
 
 
 def _trouble(name: str, status: Object, now: datetime) -> Trouble | None:
-    if status.get("phase") == "Failed":
-        why = status.get("reason") or "Failed"
-        return Trouble(why, f"pod {name} has ended ({_words(status.get('message'), why)}); it is being replaced")
     scheduled = _condition(status, "PodScheduled") or {}
     if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
         since = scheduled.get("lastTransitionTime")
