@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from e2e.kubectl import Kubectl
@@ -17,6 +18,8 @@ METADATA = ("name", "labels", "annotations", "finalizers")
 # Hashes over content that holds the namespace, ids that are drawn from uids, and what Kubernetes notes for itself.
 UNSTEADY = (
     "agentmemory.dev/spec-hash",
+    "agentmemory.dev/config-hash",
+    "agentmemory.dev/tls-hash",
     "agentmemory.dev/cluster-id",
     "agentmemory.dev/directory-id",
     "kubectl.kubernetes.io/last-applied-configuration",
@@ -24,6 +27,8 @@ UNSTEADY = (
     "volume.kubernetes.io/",
     "volume.beta.kubernetes.io/",
 )
+DRAWN_ID = re.compile(r"(?<![\w.-])[\w-]{22}(?![\w.-])")
+PEM = re.compile(r"-----BEGIN.*-----END [A-Z ]+-----", re.DOTALL)
 
 
 def snapshot(kubectl: Kubectl, namespaces: dict[str, str]) -> dict[str, Any]:
@@ -51,16 +56,24 @@ def essence(item: dict[str, Any]) -> dict[str, Any]:
     if item["kind"] == "Secret":
         return kept | {"keys": sorted(item.get("data", {}))}
     if item["apiVersion"].startswith("agentmemory.dev/"):
-        return kept | {"spec": item["spec"], "status": steady_status(item.get("status") or {})}
+        return kept | {"spec": item["spec"], "status": steady_status(item)}
     if item["kind"] == "Pod":
         return kept | {"containers": containers(item["spec"])}
     if item["kind"] == "ConfigMap":
-        return kept | {"keys": sorted(item.get("data", {}))}
+        return kept | {"data": {name: steady_text(text) for name, text in item.get("data", {}).items()}}
     return kept
 
 
-def steady_status(status: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in status.items() if name not in ("conditions", "clusterId", "topics")}
+def steady_text(text: str) -> str:
+    """Configuration without Kafka's drawn ids (22 characters of URL-safe base64) and without certificates."""
+    return DRAWN_ID.sub("<id>", PEM.sub("<pem>", text))
+
+
+def steady_status(item: dict[str, Any]) -> dict[str, Any]:
+    status = item.get("status") or {}
+    dropped = ("conditions", "clusterId", "topics", "observedGeneration")
+    kept = {name: value for name, value in status.items() if name not in dropped}
+    kept["isObserved"] = status.get("observedGeneration") == item["metadata"]["generation"]
     kept["conditions"] = sorted((c["type"], c["status"], c["reason"]) for c in status.get("conditions", []))
     kept["topics"] = [
         {name: value for name, value in topic.items() if name != "topicId"} for topic in status.get("topics", [])

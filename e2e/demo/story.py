@@ -119,7 +119,7 @@ class Story:
         before = self.kubectl.get("topicfamily", "trail", TEAM)
         topics = [dict(topic) for topic in (before or {})["spec"]["topics"]]
         topics[0]["partitions"] = int(topics[0].get("partitions", 6)) + 2
-        patch = {"spec": {"retention": {"time": "2160h"}, "topics": topics}}
+        patch = {"spec": {"retention": {"time": "2160h"}, "erasure": {"maxDelay": "2400h"}, "topics": topics}}
         self.kubectl("-n", TEAM, "patch", "topicfamily", "trail", "--type=merge", "-p", json.dumps(patch))
         family = self.kubectl.wait_ready("topicfamily", "trail", TEAM, 60)
         found = family["status"]["topics"][0]
