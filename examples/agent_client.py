@@ -146,13 +146,15 @@ def consume(args: argparse.Namespace) -> dict[str, Any]:
         sys.exit(f"topic {args.topic} has no partitions that {setting('username')} may read")
     began = time.monotonic()
     consumer.subscribe([args.topic])
-    while not consumer.assignment() and time.monotonic() - began < args.seconds:
-        consumer.poll(timeout_ms=200)
-    if args.replay:
-        consumer.seek_to_beginning()
     reading = Reading(args.run)
+    rewound = not args.replay
     while len(reading.seen) < args.expect and time.monotonic() - began < args.seconds:
-        for records in consumer.poll(timeout_ms=500).values():
+        polled = consumer.poll(timeout_ms=500)
+        if not rewound and consumer.assignment():
+            consumer.seek_to_beginning()  # what was polled up to now comes again
+            rewound = True
+            continue
+        for records in polled.values():
             for record in records:
                 reading.take(record)
     consumer.commit()
