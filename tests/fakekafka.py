@@ -10,7 +10,8 @@ somebody else would. Passwords are kept, so that `kafka.authenticates(...)` can 
 
 Faults: `kafka.available = False`; `kafka.before.append(hook)`, `kafka.after.append(hook)` with hook(call) -> error or
 None (`after`: the effect stays, the answer is lost); `kafka.policy = lambda name, configs: "words" or None`;
-`kafka.unlisted = n`: new topics are missing from the next n listings. `kafka.calls` lists every call.
+`kafka.unlisted = n`: new topics are missing from the next n listings; `kafka.forbidden` and `kafka.unreadable`: topics
+that our principal may not describe, or whose settings it may not. `kafka.calls` lists every call.
 """
 
 import itertools
@@ -117,6 +118,8 @@ class FakeKafka:
         self.available = True
         self.policy: Callable[[str, Mapping[str, str]], str | None] = lambda name, configs: None
         self.unlisted = 0
+        self.forbidden: set[str] = set()
+        self.unreadable: set[str] = set()
         self.before: list[Hook] = []
         self.after: list[Hook] = []
         self.calls: list[Call] = []
@@ -224,7 +227,10 @@ class FakeAdmin:
         names = list(names)
         self._read("describe_topics", *names)
         listed = self._listed()
-        return {name: self._view(listed[name]) for name in names if name in listed}
+        found: dict[str, TopicView | OperatorError] = {
+            name: self._view(listed[name]) for name in names if name in listed
+        }
+        return found | {name: _error(29, f"topic {name}") for name in names if name in self._kafka.forbidden}
 
     async def create_topics(self, specs: Iterable[NewTopicSpec]) -> dict[str, CreatedTopic | OperatorError]:
         specs = list(specs)
@@ -248,7 +254,11 @@ class FakeAdmin:
         names = list(names)
         self._read("describe_configs", *names)
         found = {name: self._kafka.topics[name].configs for name in names if name in self._kafka.topics}
-        return {name: {key: value for key, value in set_.items() if key in keys} for name, set_ in found.items()}
+        results: dict[str, dict[str, str] | OperatorError] = {
+            name: {key: value for key, value in configs.items() if key in keys} for name, configs in found.items()
+        }
+        denied = self._kafka.forbidden | self._kafka.unreadable
+        return results | {name: _error(29, f"configuration of topic {name}") for name in names if name in denied}
 
     async def alter_configs(self, changes: Mapping[str, Mapping[str, str | None]]) -> dict[str, OperatorError | None]:
         return self._each("alter_configs", dict(changes), self._alter)

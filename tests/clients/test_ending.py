@@ -174,3 +174,18 @@ async def test_a_recreated_client_gets_a_new_password(world: World, kafka: FakeK
     await world.run_until_quiet()
     assert world.get(f"Secret/{TEAM}/bot-kafka")["data"]["password"] != before
     assert world.condition(CLIENT_KEY)["status"] == "True"
+
+
+@pytest.mark.parametrize("left", ["acls", "scram", "nothing"])
+async def test_what_is_left_of_a_user_goes(world: World, kafka: FakeKafka, left: str) -> None:
+    if left != "acls":
+        kafka.acls = {OTHER}
+    if left != "scram":
+        del kafka.scram["support.agents.bot"]
+    kafka.calls.clear()
+    world.delete(CLIENT_KEY)
+    await world.run_until_quiet()
+    assert is_clean(kafka)
+    assert [call.method for call in kafka.writes()] == {"acls": ["delete_acls"], "scram": ["delete_scram"]}.get(
+        left, []
+    )

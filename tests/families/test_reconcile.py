@@ -361,3 +361,19 @@ async def test_two_leaders_at_once(world: World, kafka: FakeKafka) -> None:
     world.ctx.leading = lambda: True
     await world.run_until_quiet(within=10)
     assert is_ready(world)
+
+
+@pytest.mark.parametrize("which", ["forbidden", "unreadable"])
+async def test_a_topic_that_we_may_not_describe(world: World, kafka: FakeKafka, which: str) -> None:
+    """Its state is not known, so nothing is done to it; the others are done."""
+    getattr(kafka, which).add(EVENTS)
+    kafka.make(EVENTS, partitions=1)
+    world.put(family(topics=[topic(), topic("audit")]))
+    await world.run_until_quiet()
+    assert reason(world) == "TopicAuthorizationFailed"
+    assert world.condition(FAMILY_KEY, "Stalled")["status"] == "True"
+    assert PREFIX + "audit" in kafka.topics
+    assert (kafka.topics[EVENTS].partitions, kafka.topics[EVENTS].configs) == (1, {})
+    getattr(kafka, which).clear()
+    await world.run_until_quiet(within=61)
+    assert is_ready(world)
