@@ -17,8 +17,8 @@ Object = dict[str, Any]
 
 
 _LATER_FACTOR = "a topic keeps the copies it has"
-# With eligible leader replicas (KIP-966) the first value becomes a cluster-wide dynamic one, which goes before the nodes'
-# own configuration (seen on 4.3.1); families' topics carry the value by themselves.
+# With eligible leader replicas (KIP-966) the first value becomes a cluster-wide dynamic one, which goes before the
+# nodes' own configuration (seen on 4.3.1); families' topics carry the value by themselves.
 _LATER_MIN_IN_SYNC = "a change reaches families' topics; Kafka's own topics keep the value of the first start"
 
 
