@@ -14,7 +14,7 @@ CHECKS = {
     "lint": ["ruff", "check", "."],
     "types": ["mypy"],
     "layers": ["lint-imports"],
-    "docs": ["mkdocs", "build", "--strict", "--quiet", "--site-dir", "build/site"],
+    "docs": ["mkdocs", "build", "--strict", "--site-dir", "build/site"],
     "generated": [sys.executable, "scripts/generate.py", "--check"],
 }
 
