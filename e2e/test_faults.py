@@ -152,24 +152,16 @@ def test_too_little_memory_is_refused_with_the_least_that_will_do(kubectl: Kubec
         kubectl("-n", FAULTS, "delete", "persistentvolumeclaims", "--all")
 
 
-def test_a_lone_controller_fails_and_is_helped_up_but_never_formatted_anew(kubectl: Kubectl, story: Story) -> None:
-    """Bad image, taken back; then its volume is lost: Stalled, with the way out, and no new metadata is made."""
+def test_a_small_cluster_is_mended_grown_rolled_and_never_formatted_anew(kubectl: Kubectl, story: Story) -> None:
+    """Bad image, taken back; one broker more; a change that is rolled; then the lone controller's volume is lost."""
     kubectl.apply(small_cluster(image="local/no-such-image:1"), small_pool())
     try:
-        seen = kubectl.wait_object(
-            "memorycluster",
-            "small",
-            FAULTS,
-            90,
-            lambda found: "local/no-such-image:1" in str((condition_of(found, "Ready") or {}).get("message")),
-            "word of the image that cannot be had",
-        )
-        assert (condition_of(seen, "Ready") or {})["status"] == "False"
+        bad_image_is_told(kubectl)
         kubectl.apply(small_cluster())
-        kubectl("-n", FAULTS, "patch", "memorycluster", "small", "--type=merge", "-p", '{"spec":{"image":null}}')
         kubectl.wait_ready("memorycluster", "small", FAULTS, 180)
         kubectl.wait_ready("brokerpool", "small", FAULTS, 180)
-
+        grows(kubectl)
+        rolls(kubectl)
         kubectl("-n", FAULTS, "delete", "persistentvolumeclaim", "small-0", "--wait=false")
         kubectl("-n", FAULTS, "delete", "pod", "small-0", "--now")
         seen = kubectl.wait_condition("memorycluster", "small", FAULTS, 120, "Stalled", "True", "VolumeLost")
@@ -179,3 +171,41 @@ def test_a_lone_controller_fails_and_is_helped_up_but_never_formatted_anew(kubec
         kubectl.delete("brokerpool", "small", FAULTS)
         kubectl.delete("memorycluster", "small", FAULTS)
         kubectl("-n", FAULTS, "delete", "persistentvolumeclaims", "--all", timeout=120)
+
+
+def bad_image_is_told(kubectl: Kubectl) -> None:
+    seen = kubectl.wait_object(
+        "memorycluster",
+        "small",
+        FAULTS,
+        90,
+        lambda found: "local/no-such-image:1" in str((condition_of(found, "Ready") or {}).get("message")),
+        "word of the image that cannot be had",
+    )
+    assert (condition_of(seen, "Ready") or {})["status"] == "False"
+
+
+def grows(kubectl: Kubectl) -> None:
+    before = uids(kubectl, FAULTS)
+    kubectl("-n", FAULTS, "scale", "brokerpool/small", "--replicas=2")
+    seen = kubectl.wait_ready("brokerpool", "small", FAULTS, 120)
+    assert [(broker["id"], broker["state"]) for broker in seen["status"]["brokers"]] == [
+        (1000, "Registered"),
+        (1001, "Registered"),
+    ]
+    after = uids(kubectl, FAULTS)
+    assert {name: after[name] for name in before} == before
+
+
+def rolls(kubectl: Kubectl) -> None:
+    before = uids(kubectl, FAULTS)
+    kubectl(
+        "-n", FAULTS, "patch", "brokerpool", "small", "--type=merge", "-p", '{"spec":{"resources":{"memory":"672Mi"}}}'
+    )
+    kubectl.wait_ready("brokerpool", "small", FAULTS, 180)
+    after = uids(kubectl, FAULTS)
+    assert {name for name in after if after[name] != before[name]} == {"small-1000", "small-1001"}
+    for name in ("small-1000", "small-1001"):
+        pod = kubectl.get("pod", name, FAULTS)
+        assert pod
+        assert pod["spec"]["containers"][0]["resources"]["limits"]["memory"] == "672Mi"
