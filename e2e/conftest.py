@@ -15,6 +15,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--keep", action="store_true", help="leave the cluster up when the tests have ended")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real parts take their time: each wait in these tests has its own limit, this one is for what hangs."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(900))
+
+
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> Iterator[clusters.Cluster]:
     """The chosen cluster, up, with the project's images; skips where the one asked for cannot be had."""

@@ -54,7 +54,7 @@ def plan() -> list[Part]:
         Part("check", [sys.executable, "scripts/check.py"], after=("unit",)),
         Part("coverage", [sys.executable, "scripts/coverage_gate.py"], needs=("unit",)),
         Part("integration", pytest("tests", "-m", "integration or kafka"), needs=("build",), after=("unit", "check")),
-        Part("e2e", pytest("e2e", "-p", "no:cacheprovider"), needs=("build",), after=("integration",)),
+        Part("e2e", [*pytest("e2e", "-p", "no:cacheprovider"), "-vv", "--durations=12"], needs=("build",), after=("integration",)),
     ]
 
 
