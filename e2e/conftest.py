@@ -1,6 +1,7 @@
 """`--cluster` and the cluster that all end-to-end tests of a run share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real parts take their time: each wait in these tests has its own limit, this one is for what hangs."""
     for item in items:
-        item.add_marker(pytest.mark.timeout(900))
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")

@@ -48,13 +48,14 @@ def pytest(*args: str) -> list[str]:
 
 def plan() -> list[Part]:
     coverage = ["--cov=agentmemory", "--cov-branch", "--cov-report=", "-n", "2"]
+    told = ["-p", "no:cacheprovider", "-vv", "--durations=12"]
     return [
         Part("build", [sys.executable, "-m", "e2e.stand", "build"]),
         Part("unit", pytest("tests", "-m", "not integration and not kafka", *coverage)),
         Part("check", [sys.executable, "scripts/check.py"], after=("unit",)),
         Part("coverage", [sys.executable, "scripts/coverage_gate.py"], needs=("unit",)),
         Part("integration", pytest("tests", "-m", "integration or kafka"), needs=("build",), after=("unit", "check")),
-        Part("e2e", [*pytest("e2e", "-p", "no:cacheprovider"), "-vv", "--durations=12"], needs=("build",), after=("integration",)),
+        Part("e2e", [*pytest("e2e"), *told], needs=("build",), after=("integration",)),
     ]
 
 
