@@ -43,6 +43,6 @@ generate: ## write the generated files: CRDs, API reference, the chart's copy of
 docs: ## build the documentation into site/
 	$(RUN) mkdocs build --strict
 
-clean: ## stop the local cluster, remove what was built (caches stay: make clean-cache)
+clean: ## stop the local cluster, remove what was built here (the cache folder stays)
 	-$(RUN) python -m e2e.stand down --wipe
 	rm -rf build dist site .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
