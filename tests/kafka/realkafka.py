@@ -74,7 +74,8 @@ appender.console.layout.pattern = %d %p %c{1}: %m%n
 rootLogger.level = info
 rootLogger.appenderRef.console.ref = out
 """
-JAVA = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.disable.jmx=true")
+JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.disable.jmx=true")
+HEAP = "256m"
 
 
 @dataclass
@@ -122,8 +123,10 @@ class Node:
 class RealKafka:
     """A context manager. Node ids as the operator gives them: controllers below 1000, brokers from 1000."""
 
-    def __init__(self, folder: Path, brokers: int = 1, controllers: int = 1) -> None:
+    def __init__(self, folder: Path, brokers: int = 1, controllers: int = 1, heap: str = HEAP) -> None:
+        """`heap`: of each broker, as Java writes it (`1g`); controllers and tools have HEAP."""
         self.folder = folder
+        self._heap = heap
         self.authority = Authority()
         self.cluster_id = id_text(uuid.uuid4()).replace("-", "A")
         self.nodes: dict[int, Node] = {}
@@ -209,7 +212,8 @@ class RealKafka:
             session=SESSION_MS,
         )
         (folder / "server.properties").write_text(common + listeners)
-        command = self._java("kafka.Kafka", str(folder / "server.properties"))
+        heap = self._heap if role == "broker" else HEAP
+        command = self._java("kafka.Kafka", str(folder / "server.properties"), heap=heap)
         self.nodes[node_id] = Node(node_id, folder, ports, command)
         return self.nodes[node_id]
 
@@ -224,14 +228,14 @@ class RealKafka:
         node.start()
         return node
 
-    def _java(self, main: str, *arguments: str) -> list[str]:
+    def _java(self, main: str, *arguments: str, heap: str = HEAP) -> list[str]:
         # The class archive makes a start three times faster; it is for the jars in this order.
         shared = [f"-XX:SharedArchiveFile={self._home / 'kafka.jsa'}", "-Xshare:auto", "-Xlog:cds=off"]
         jars = ":".join(map(str, sorted((self._home / "libs").glob("*.jar"))))
         logging = f"-Dlog4j2.configurationFile={self._logging}"
         # The kernel ends it with us even when we are killed.
         bound = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
-        return [*bound, "java", *JAVA, *shared, logging, "-cp", jars, main, *arguments]
+        return [*bound, "java", "-Xms64m", f"-Xmx{heap}", *JAVA, *shared, logging, "-cp", jars, main, *arguments]
 
 
 def free_port() -> int:
