@@ -9,7 +9,8 @@ from agentmemory.settings import Settings, from_environment
 def test_defaults() -> None:
     assert from_environment({}) == Settings()
     assert Settings().resync == 120.0
-    assert Settings().concurrency == 16
+    assert Settings().concurrency == 256
+    assert Settings().discard_rate == 250.0
 
 
 def test_everything_can_be_set() -> None:

@@ -23,7 +23,10 @@ class Settings:
     images: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_IMAGES))
     # Only these namespaces are watched for children (pods, services, ...); empty: all.
     cluster_namespaces: tuple[str, ...] = ()
-    concurrency: int = 16
+    # Reconciles at once: most of them wait for the same call to Kafka, so many make few and large calls.
+    concurrency: int = 256
+    # Partitions a second and cluster whose records are thrown away: topics deleted, retentions shortened.
+    discard_rate: float = 250.0
     resync: float = 120.0
     port: int = 8080
     # How long running reconciles may take after SIGTERM; below the pod's terminationGracePeriodSeconds.
@@ -55,6 +58,7 @@ def from_environment(environ: Mapping[str, str], role: str | None = None) -> Set
         images={"kafka": image} if image else dict(DEFAULT_IMAGES),
         cluster_namespaces=_names(environ.get("AGENTMEMORY_CLUSTER_NAMESPACES", "")),
         concurrency=int(_number(environ, "AGENTMEMORY_CONCURRENCY", defaults.concurrency, least=1)),
+        discard_rate=_number(environ, "AGENTMEMORY_DISCARD_PARTITIONS_PER_SECOND", defaults.discard_rate, least=1),
         resync=_number(environ, "AGENTMEMORY_RESYNC_SECONDS", defaults.resync, least=1),
         port=int(_number(environ, "AGENTMEMORY_PORT", defaults.port, least=0)),
         stop_limit=_number(environ, "AGENTMEMORY_STOP_SECONDS", defaults.stop_limit, least=0),

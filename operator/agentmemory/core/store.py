@@ -9,13 +9,15 @@ Objects are shared, not copied: callers must not change what they get. Belongs t
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from sys import intern
+from typing import Any, TypeVar
 
 from agentmemory.core.key import Key, key_of
 
 Object = dict[str, Any]
 # (new or None when it vanished, previous or None when it is new)
 Listener = Callable[[Object | None, Object | None], None]
+T = TypeVar("T")
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Late news of this many deleted objects is still recognised as late.
@@ -29,6 +31,8 @@ class Store:
         self._kinds: dict[str, dict[str, dict[str, Object]]] = {}
         self._synced: set[str] = set()
         self._gone: OrderedDict[str, None] = OrderedDict()
+        # key -> how it was made -> the object that it was made of, and what came out
+        self._made: dict[Key, dict[Any, tuple[Object, Any]]] = {}
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -38,6 +42,21 @@ class Store:
     def get(self, key: Key) -> Object | None:
         """The object, or None when it does not exist as far as we know."""
         return self._kinds.get(key.kind, {}).get(key.namespace, {}).get(key.name)
+
+    def derive(self, key: Key, make: Callable[[Object], T]) -> T | None:
+        """`make(object)`, kept until the object changes; None when there is no object. What `make` raises is not kept.
+
+        For the few objects that many others refer to.
+        """
+        obj = self.get(key)
+        if obj is None:
+            return None
+        made_so = self._made.setdefault(key, {})
+        known = made_so.get(make)
+        if known is None or known[0] is not obj:
+            known = made_so[make] = (obj, make(obj))
+        made: T = known[1]
+        return made
 
     def put(self, obj: Object) -> bool:
         """Take over a complete object. True when it was news: a newer resourceVersion, and not known as gone."""
@@ -58,6 +77,7 @@ class Store:
         if previous is None or (uid is not None and previous["metadata"].get("uid") != uid):
             return False
         self._remember_gone(previous["metadata"].get("uid"))
+        self._made.pop(key, None)
         names = self._kinds[key.kind][key.namespace]
         del names[key.name]
         if not names:
@@ -118,16 +138,31 @@ class Store:
 
 
 def trim(obj: Object) -> Object:
-    """The object without what nobody here reads: managedFields and kubectl's copy of the last applied manifest."""
+    """A copy without what nobody here reads: managedFields and kubectl's copy of the last applied manifest.
+
+    Equal strings are shared between all objects: ten thousand families of one kind of text need less than half.
+    """
     metadata = obj["metadata"]
-    annotations = metadata.get("annotations") or {}
-    if "managedFields" not in metadata and LAST_APPLIED not in annotations:
-        return obj
-    kept = {name: value for name, value in metadata.items() if name not in ("managedFields", "annotations")}
-    kept_annotations = {name: value for name, value in annotations.items() if name != LAST_APPLIED}
-    if kept_annotations:
-        kept["annotations"] = kept_annotations
-    return {**obj, "metadata": kept}
+    if "managedFields" in metadata or LAST_APPLIED in (metadata.get("annotations") or ()):
+        kept = {name: value for name, value in metadata.items() if name not in ("managedFields", "annotations")}
+        annotations = metadata.get("annotations") or {}
+        kept_annotations = {name: value for name, value in annotations.items() if name != LAST_APPLIED}
+        if kept_annotations:
+            kept["annotations"] = kept_annotations
+        obj = {**obj, "metadata": kept}
+    shared: Object = _shared(obj)
+    return shared
+
+
+def _shared(value: Any) -> Any:
+    kind = type(value)
+    if kind is str:
+        return intern(value)
+    if kind is dict:
+        return {intern(name): _shared(inner) for name, inner in value.items()}
+    if kind is list:
+        return [_shared(inner) for inner in value]
+    return value
 
 
 def version_of(metadata: Object) -> int | None:

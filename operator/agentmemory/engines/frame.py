@@ -5,7 +5,7 @@ Families and clients stand in the same frame; kinds do not import each other, so
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from agentmemory.api.base import Condition, Resource, TenantRef, parse
 from agentmemory.api.conditions import Phase, progressing, refused, stalled
@@ -14,8 +14,6 @@ from agentmemory.api.memorytenant import MemoryTenant
 from agentmemory.core.errors import Invalid
 from agentmemory.core.key import Key
 from agentmemory.core.store import Store
-
-ResourceT = TypeVar("ResourceT", bound=Resource[Any, Any])
 
 
 @dataclass(frozen=True)
@@ -57,19 +55,22 @@ def look(store: Store, ref: TenantRef, namespace: str) -> Frame:
     """The frame of an object in `namespace` that names this tenant."""
     frame = Frame(ref, namespace)
     try:
-        tenant = _find(store, MemoryTenant, Key("MemoryTenant", ref.namespace, ref.name))
+        tenant = store.derive(Key("MemoryTenant", ref.namespace, ref.name), _tenant)
         frame = Frame(ref, namespace, tenant)
         if tenant is None:
             return frame
-        return Frame(ref, namespace, tenant, _find(store, MemoryCluster, frame.cluster_key))
+        return Frame(ref, namespace, tenant, store.derive(frame.cluster_key, _cluster))
     except Invalid as error:
         what = frame.tenant_text() if frame.tenant is None else frame.cluster_text()
         return Frame(ref, namespace, frame.tenant, None, f"{what} cannot be read: {error.message}")
 
 
-def _find(store: Store, model: type[ResourceT], key: Key) -> ResourceT | None:
-    obj = store.get(key)
-    return None if obj is None else parse(model, obj)
+def _tenant(obj: dict[str, Any]) -> MemoryTenant:
+    return parse(MemoryTenant, obj)
+
+
+def _cluster(obj: dict[str, Any]) -> MemoryCluster:
+    return parse(MemoryCluster, obj)
 
 
 # Checks, in the order in which they are asked. Each takes the frame and says what stands in the way, or None.

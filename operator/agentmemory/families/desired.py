@@ -103,6 +103,27 @@ def _new(world: World, topic: Topic, name: str) -> NewTopicSpec:
     )
 
 
+def cuts(needed: Needs, seen: Mapping[str, Seen]) -> dict[str, Seen]:
+    """The topics that lose records by what is needed: a shorter retention, or one where there was none."""
+    return {name: seen[name] for name, changes in needed.alter.items() if _cuts(changes, seen[name].configs)}
+
+
+def _cuts(changes: Mapping[str, str | None], found: Mapping[str, str]) -> bool:
+    def lower(key: str) -> bool:
+        # Unset means the broker's default, which is not known here and may be longer.
+        new, old = changes.get(key), found.get(key, "-1")
+        return new not in (None, "-1") and (old == "-1" or int(new or 0) < int(old))
+
+    policy = changes.get("cleanup.policy")
+    begins_to_expire = policy is not None and "delete" in policy and found.get("cleanup.policy") == "compact"
+    return begins_to_expire or lower("retention.ms") or lower("retention.bytes")
+
+
+def without(needed: Needs, cut: Collection[str]) -> Needs:
+    """All but the changes of these topics."""
+    return replace(needed, alter={name: changes for name, changes in needed.alter.items() if name not in cut})
+
+
 def without_new(needed: Needs) -> Needs:
     """All but the topics to be made."""
     return replace(needed, create=())

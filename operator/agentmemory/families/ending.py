@@ -1,7 +1,7 @@
 """Where topics are deleted: with a Delete family, and when a Delete family no longer names them.
 
 By topic id, after a fresh look at the object and the Lease: a process that was held up for an hour in between does no
-harm, since a topic that was made anew meanwhile has another id.
+harm, since a topic that was made anew meanwhile has another id. In turn: see pace.py.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,12 @@ import structlog
 from agentmemory.context import Context
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key, key_of
+from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.engines.lifecycle import confirm_ending, confirm_unchanged, namespace_is_ending, release
 from agentmemory.engines.notice import warn
 from agentmemory.families import policy
 from agentmemory.families.model import Seen
+from agentmemory.families.pace import Pace, partitions
 from agentmemory.families.topics import Topics
 from agentmemory.families.world import World
 from agentmemory.kube.errors import NotLeading
@@ -28,11 +30,12 @@ Object = dict[str, Any]
 class Ending:
     """The destructive part of the family's story."""
 
-    def __init__(self, context: Context, topics: Topics) -> None:
+    def __init__(self, context: Context, topics: Topics, pace: Pace) -> None:
         self._context = context
         self._topics = topics
+        self._pace = pace
 
-    async def end(self, obj: Object, world: World) -> None:
+    async def end(self, obj: Object, world: World) -> Outcome:
         """Delete the topics of an ending family, then let it go. Raises what Kafka answered while it must wait.
 
         What cannot be asked of Kafka does not hold up a namespace that is being deleted: its topics stay.
@@ -40,7 +43,8 @@ class Ending:
         kept_because = policy.nothing_to_delete(world)
         if kept_because is None:
             try:
-                await self._delete_all(obj, world)
+                if (turn := await self._delete_all(obj, world)) is not None:
+                    return turn
             except OperatorError as error:
                 if not await namespace_is_ending(self._context.kube, self._context.store, key_of(obj).namespace):
                     raise
@@ -48,6 +52,7 @@ class Ending:
         if kept_because is not None and world.family.spec.deletion_policy == "Delete":
             log.warning("family goes, its topics stay", key=str(key_of(obj)), why=kept_because)
         await release(self._context.kube, self._context.store, obj)
+        return Done()
 
     async def drop(self, obj: Object, cluster: Key, ids: Mapping[str, str]) -> dict[str, OperatorError]:
         """Delete topics (name to id) that a Delete family no longer names; the errors by name."""
@@ -64,18 +69,23 @@ class Ending:
             )
         return results
 
-    async def _delete_all(self, obj: Object, world: World) -> None:
-        cluster = world.frame.cluster_key
+    async def _delete_all(self, obj: Object, world: World) -> Again | None:
+        """Again while it is not this family's turn."""
+        key, cluster = key_of(obj), world.frame.cluster_key
         names = [*world.topic_names().values(), *world.left_over().values()]
         answer = await self._topics.observe(cluster, names)
-        ids = {name: found.topic_id for name, found in answer.items() if isinstance(found, Seen)}
+        seen = {name: found for name, found in answer.items() if isinstance(found, Seen)}
         errors = [found for found in answer.values() if isinstance(found, OperatorError)]
-        if ids:
+        if seen:
+            if (turn := self._pace.turn(cluster, key, partitions(seen))) is not None:
+                return turn
             await confirm_ending(self._context.kube, obj)
+            ids = {name: found.topic_id for name, found in seen.items()}
             errors += (await self._delete(cluster, ids)).values()
         if errors:
             raise errors[0]
-        log.info("deleted topics", key=str(key_of(obj)), topics=list(ids))
+        log.info("deleted topics", key=str(key), topics=list(seen))
+        return None
 
     async def _delete(self, cluster: Key, ids: Mapping[str, str]) -> dict[str, OperatorError]:
         if not self._context.leading():

@@ -24,7 +24,7 @@ MANAGED_KEYS: tuple[str, ...] = (
 """The topic settings that are ours. Whatever else is set on a topic is left alone."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A topic as it is; `configs` holds those of MANAGED_KEYS that are set on the topic itself."""
 

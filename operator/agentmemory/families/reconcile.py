@@ -23,11 +23,13 @@ from agentmemory.engines.outage import Outages, Unanswered
 from agentmemory.engines.verdict import sum_up
 from agentmemory.engines.wake import FrameWatch
 from agentmemory.families import desired, policy
+from agentmemory.families.batched import BatchedTopics
 from agentmemory.families.ending import Ending
 from agentmemory.families.model import Seen
+from agentmemory.families.pace import Pace, partitions
+from agentmemory.families.settled import Settled, Verdict, basis_of
 from agentmemory.families.topics import DirectTopics, Topics
 from agentmemory.families.world import World, gather
-from agentmemory.kube.errors import NotLeading
 from agentmemory.kube.status import write_status
 
 log = structlog.get_logger(__name__)
@@ -43,13 +45,15 @@ class FamilyReconciler:
     kind = "TopicFamily"
 
     def __init__(self, context: Context, topics: Topics | None = None) -> None:
-        """`topics`: how Kafka is reached; by default each family for itself."""
+        """`topics`: how Kafka is reached; by default all families together."""
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
-        self._topics = topics or DirectTopics(context.kafka, handover)
+        self._topics = topics or BatchedTopics(DirectTopics(context.kafka, handover), lambda: context.leading())
         self._outages = Outages(context.enqueue)
-        self._ending = Ending(context, self._topics)
+        self._pace = Pace(context.clock, context.settings.discard_rate)
+        self._ending = Ending(context, self._topics, self._pace)
         self._frames = FrameWatch(context.store, self.kind)
+        self._settled = Settled(context.store)
 
     def owners(self, obj: dict[str, Any]) -> Iterable[Key]:
         """The families of a tenant, or of a cluster's tenants."""
@@ -58,8 +62,29 @@ class FamilyReconciler:
     async def reconcile(self, key: Key) -> Outcome:
         """Bring the family's topics to what it declares, or say why not."""
         obj = self._context.store.get(key)
-        if obj is None or is_paused(obj):
+        if obj is None:
+            self._settled.forget(key)
             return Done()
+        if is_paused(obj):
+            return Done()
+        failure: OperatorError | None = None
+        if (verdict := self._settled.find(key, obj)) is not None:
+            try:
+                if await self._is_same(verdict):
+                    return Done()
+            except OperatorError as error:
+                failure = error
+        return await self._judge(key, obj, failure)
+
+    async def _is_same(self, verdict: Verdict) -> bool:
+        """Whether Kafka still answers as it did when nothing was to be done."""
+        cluster = verdict.basis.cluster
+        answer = await self._topics.observe(cluster, verdict.names)
+        self._outages.over(cluster)
+        return verdict.same(answer)
+
+    async def _judge(self, key: Key, obj: Object, failure: OperatorError | None) -> Outcome:
+        """The whole story; `failure` is what asking Kafka has led to already."""
         try:
             family = parse(TopicFamily, obj)
         except Invalid as error:
@@ -71,7 +96,7 @@ class FamilyReconciler:
         if found is not None:
             await self._say(obj, world, found)
             return Done()
-        return await self._keep(key, await self._finalizer(obj, world), world)
+        return await self._keep(key, await self._finalizer(obj, world), world, failure)
 
     async def _unreadable(self, obj: Object, error: Invalid) -> Outcome:
         """An object of an older CRD, or edited past the API. Its deletion is not held up: its topics stay."""
@@ -84,24 +109,26 @@ class FamilyReconciler:
 
     async def _end(self, key: Key, obj: Object, world: World) -> Outcome:
         try:
-            await self._ending.end(obj, world)
+            return await self._ending.end(obj, world)
         except Unanswered as error:
             await self._say(obj, world, phase_of_error(error))
             return self._outages.wait(key, error)
         except (Denied, Invalid) as error:
             await self._say(obj, world, stalled(error.reason, f"its topics cannot be deleted: {error.message}"))
             raise
-        return Done()
 
     async def _finalizer(self, obj: Object, world: World) -> Object:
         """Only a family that deletes its topics holds up its own deletion."""
         change = hold if world.family.spec.deletion_policy == "Delete" else release
         return await change(self._context.kube, self._context.store, obj)
 
-    async def _keep(self, key: Key, obj: Object, world: World) -> Outcome:
-        cluster = world.frame.cluster_key
+    async def _keep(self, key: Key, obj: Object, world: World, failure: OperatorError | None) -> Outcome:
+        cluster, basis = world.frame.cluster_key, basis_of(self._context.store, obj, world)
+        names = (*world.topic_names().values(), *world.left_over().values())
         try:
-            answer = await self._topics.observe(cluster, [*world.topic_names().values(), *world.left_over().values()])
+            if failure is not None:
+                raise failure
+            answer = await self._topics.observe(cluster, names)
         except Unanswered as error:
             await self._say(obj, world, phase_of_error(error))
             return self._outages.wait(key, error)
@@ -111,26 +138,34 @@ class FamilyReconciler:
         self._outages.over(cluster)
         seen = {name: found for name, found in answer.items() if isinstance(found, Seen)}
         failed = {name: found for name, found in answer.items() if isinstance(found, OperatorError)}
-        return await self._change(key, obj, world, seen, failed)
+        outcome, changed = await self._change(key, obj, world, seen, failed)
+        if outcome == Done() and not changed:
+            self._settled.remember(key, Verdict(basis, names, seen))
+        return outcome
 
     async def _change(
         self, key: Key, obj: Object, world: World, seen: dict[str, Seen], failed: dict[str, OperatorError]
-    ) -> Outcome:
-        """Do what is missing, topic by topic: one that fails leaves the others done."""
+    ) -> tuple[Outcome, bool]:
+        """Do what is missing, topic by topic: one that fails leaves the others done. Also whether anything changed."""
         cluster, short = world.frame.cluster_key, policy.enough_brokers(world, seen.keys() | failed)
         needed = desired.needs(world, seen, unknown=failed)
         needed = needed if short is None else desired.without_new(needed)
+        leaving = desired.to_delete(world, seen)
+        lost = desired.cuts(needed, seen) | {name: seen[name] for name in leaving}
+        turn = self._pace.turn(cluster, key, partitions(lost)) if lost else None
+        if turn is not None:
+            needed, leaving = desired.without(needed, lost), {}
         if needed:
-            if not self._context.leading():
-                raise NotLeading("NotLeading", "topics are not changed: this process does not hold its Lease")
             results = await self._topics.meet(cluster, needed)
             log.info("changed topics", key=str(key), made=[*results.created], failed=[*results.failed])
             failed |= results.failed
             seen = desired.after(seen, needed, results)
-        if leaving := desired.to_delete(world, seen):
+        if leaving:
             kept = await self._ending.drop(obj, cluster, leaving)
             failed |= kept
             seen = {name: found for name, found in seen.items() if name not in leaving or name in kept}
+        if turn is not None and not failed:
+            return turn, True
         return await self._tell(key, obj, world, seen, failed, short)
 
     async def _tell(
@@ -141,7 +176,7 @@ class FamilyReconciler:
         seen: Mapping[str, Seen],
         failed: Mapping[str, OperatorError],
         short: Phase | None,
-    ) -> Outcome:
+    ) -> tuple[Outcome, bool]:
         errors = sorted(failed.values(), key=_urgency)
         if errors and all(error.reason == "TopicAlreadyExists" for error in errors):
             raise errors[0]  # brokers did not list it yet: nothing to tell, a moment later they do
@@ -149,18 +184,18 @@ class FamilyReconciler:
         found = sum_up([*map(phase_of_error, errors), *shrunk, *([short] if short else [])])
         if anew := desired.made_anew(world, seen):
             await warn(self._context.kube, obj, "TopicsMadeAnew", _lost(anew), self._context.clock.now())
-        await self._say(obj, world, found or ready(desired.ready_message(world, seen)), seen)
+        written = await self._say(obj, world, found or ready(desired.ready_message(world, seen)), seen)
         if errors and isinstance(errors[0], Unanswered):
-            return self._outages.wait(key, errors[0])
+            return self._outages.wait(key, errors[0]), written
         if errors:
             raise errors[0]
-        return Again(SHORT_OF_BROKERS, short.reason) if short else Done()
+        return Again(SHORT_OF_BROKERS, short.reason) if short else Done(), written
 
     async def _say(
         self, obj: Object, world: World | None, phase: Phase, seen: Mapping[str, Seen] | None = None
-    ) -> None:
+    ) -> bool:
         status = desired.status(obj, world, phase, seen, self._context.clock.now())
-        await write_status(self._context.kube, self._context.store, obj, status)
+        return await write_status(self._context.kube, self._context.store, obj, status)
 
 
 def _urgency(error: OperatorError) -> int:

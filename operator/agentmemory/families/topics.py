@@ -1,12 +1,13 @@
 """All that families ask of Kafka, behind one small interface.
 
-`DirectTopics` makes the calls of one family at a time. Nothing here relies on what an earlier call saw, so a layer that
-merges the needs of many families can take its place.
+`DirectTopics` makes the calls for whatever it is given at once. Nothing here relies on what an earlier call saw, so
+that `batched.BatchedTopics` can merge the needs of many families in front of it.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from sys import intern
+from typing import Protocol, TypeVar
 
 from agentmemory.core.errors import Denied, OperatorError, Transient
 from agentmemory.core.key import Key
@@ -34,31 +35,39 @@ class Topics(Protocol):
         """By topic id; what is gone already counts as deleted."""
 
 
+T = TypeVar("T")
+R = TypeVar("R")
+
+
 class DirectTopics:
-    """Each family's calls by themselves."""
+    """One call for each kind of thing that is asked."""
 
     def __init__(self, pool: KafkaPool, handover: Handover) -> None:
         self._pool = pool
         self._handover = handover
 
     async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
-        """Two calls, side by side."""
+        """Two calls, one after the other: the settings are asked of those topics only that are there."""
         admin = await self._admin(cluster)
         try:
-            views, configs = await asyncio.gather(
-                admin.describe_topics(names), admin.describe_configs(names, MANAGED_KEYS)
-            )
+            views = await admin.describe_topics(names)
+            there = [name for name, view in views.items() if isinstance(view, TopicView)]
+            configs = await admin.describe_configs(there, MANAGED_KEYS) if there else {}
         except (Transient, Denied) as error:
             self._handover.forget()
             raise unanswered(cluster, error) from error
-        return {name: _seen(view, configs[name]) for name, view in views.items() if name in configs}
+        # One that vanished between the two calls is not there.
+        known = {name: view for name, view in views.items() if name in configs or isinstance(view, OperatorError)}
+        return {name: _seen(view, configs.get(name, {})) for name, view in known.items()}
 
     async def meet(self, cluster: Key, needs: Needs) -> Results:
-        """One call for each kind of need there is. A grown topic is altered in the same pass."""
+        """One call for each kind of need there is, side by side: no topic is made and changed in one pass."""
         admin = await self._admin(cluster)
-        made = await admin.create_topics(needs.create) if needs.create else {}
-        grown = await admin.create_partitions(needs.grow) if needs.grow else {}
-        altered = await admin.alter_configs(needs.alter) if needs.alter else {}
+        made, grown, altered = await asyncio.gather(
+            _if_any(admin.create_topics, needs.create),
+            _if_any(admin.create_partitions, needs.grow),
+            _if_any(admin.alter_configs, needs.alter),
+        )
         return Results(
             {name: topic.topic_id for name, topic in made.items() if isinstance(topic, CreatedTopic)},
             _errors(cluster, altered) | _errors(cluster, grown) | _errors(cluster, made),
@@ -82,4 +91,10 @@ def _seen(view: TopicView | OperatorError, configs: Mapping[str, str] | Operator
         return view
     if isinstance(configs, OperatorError):
         return configs
-    return Seen(view.topic_id, len(view.partitions), configs)
+    # Ten thousand topics have the same few settings: each text is kept once.
+    shared = {intern(key): intern(value) for key, value in configs.items()}
+    return Seen(view.topic_id, len(view.partitions), shared)
+
+
+async def _if_any(call: Callable[[T], Awaitable[dict[str, R]]], items: T) -> dict[str, R]:
+    return await call(items) if items else {}

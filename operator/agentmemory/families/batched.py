@@ -1,0 +1,113 @@
+"""The needs of all families towards one cluster, merged: one call of a kind at a time, whatever asks meanwhile joins.
+
+A family that asks alone waits for nobody. Ten thousand that are replayed are described in twenty calls of each kind; as
+many new ones are made in as many. Each item has its own result, so that one that fails fails alone.
+
+What changes something looks at the Lease again when it is sent: it may have waited for the call before it.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agentmemory.core.errors import OperatorError
+from agentmemory.core.key import Key
+from agentmemory.core.merger import Merger
+from agentmemory.families.model import Needs, Results, Seen
+from agentmemory.families.topics import Topics
+from agentmemory.kafka.model import NewTopicSpec
+from agentmemory.kube.errors import NotLeading
+
+
+@dataclass(frozen=True)
+class _Need:
+    """What is to be done about one topic."""
+
+    create: NewTopicSpec | None = None
+    grow: int | None = None
+    alter: Mapping[str, str | None] | None = None
+
+
+@dataclass(frozen=True)
+class _Met:
+    """What became of one topic."""
+
+    topic_id: str | None = None
+    error: OperatorError | None = None
+
+
+class _Lanes:
+    """The three mergers of one cluster."""
+
+    def __init__(self, cluster: Key, topics: Topics, leading: Callable[[], bool]) -> None:
+        self._cluster = cluster
+        self._topics = topics
+        self._leading = leading
+        self.observe: Merger[str, None, Seen | OperatorError] = Merger(self._observe)
+        self.meet: Merger[str, _Need, _Met] = Merger(self._meet)
+        self.delete: Merger[str, None, OperatorError | None] = Merger(self._delete)
+
+    async def _observe(self, names: Mapping[str, None]) -> Mapping[str, Seen | OperatorError]:
+        return await self._topics.observe(self._cluster, names.keys())
+
+    async def _meet(self, needs: Mapping[str, _Need]) -> Mapping[str, _Met]:
+        self._hold_back("changed")
+        results = await self._topics.meet(self._cluster, _merged(needs))
+        return {name: _Met(results.created.get(name), results.failed.get(name)) for name in needs}
+
+    async def _delete(self, ids: Mapping[str, None]) -> Mapping[str, OperatorError | None]:
+        self._hold_back("deleted")
+        return await self._topics.delete(self._cluster, ids.keys())
+
+    def _hold_back(self, what: str) -> None:
+        if not self._leading():
+            raise NotLeading("NotLeading", f"topics are not {what}: this process does not hold its Lease")
+
+
+class BatchedTopics:
+    """Implements Topics over another one, usually DirectTopics."""
+
+    def __init__(self, topics: Topics, leading: Callable[[], bool]) -> None:
+        self._topics = topics
+        self._leading = leading
+        self._lanes: dict[Key, _Lanes] = {}
+
+    async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
+        """The topics by name."""
+        return await self._of(cluster).observe.ask(dict.fromkeys(names))
+
+    async def meet(self, cluster: Key, needs: Needs) -> Results:
+        """Create, grow and alter."""
+        met = await self._of(cluster).meet.ask(_by_name(needs))
+        return Results(
+            {name: result.topic_id for name, result in met.items() if result.topic_id is not None},
+            {name: result.error for name, result in met.items() if result.error is not None},
+        )
+
+    async def delete(self, cluster: Key, ids: Collection[str]) -> Mapping[str, OperatorError | None]:
+        """By topic id."""
+        return await self._of(cluster).delete.ask(dict.fromkeys(ids))
+
+    def _of(self, cluster: Key) -> _Lanes:
+        # A handful of clusters in a process's life: what is kept of one that is gone is next to nothing.
+        lanes = self._lanes.get(cluster)
+        if lanes is None:
+            lanes = self._lanes[cluster] = _Lanes(cluster, self._topics, self._leading)
+        return lanes
+
+
+def _by_name(needs: Needs) -> dict[str, _Need]:
+    found: dict[str, dict[str, Any]] = {spec.name: {"create": spec} for spec in needs.create}
+    for name, total in needs.grow.items():
+        found.setdefault(name, {})["grow"] = total
+    for name, changes in needs.alter.items():
+        found.setdefault(name, {})["alter"] = changes
+    return {name: _Need(**parts) for name, parts in found.items()}
+
+
+def _merged(needs: Mapping[str, _Need]) -> Needs:
+    return Needs(
+        tuple(need.create for need in needs.values() if need.create is not None),
+        {name: need.grow for name, need in needs.items() if need.grow is not None},
+        {name: need.alter for name, need in needs.items() if need.alter is not None},
+    )

@@ -1,0 +1,135 @@
+"""Many families towards one cluster: few calls, and one that fails fails alone."""
+
+import asyncio
+
+import pytest
+
+from agentmemory.core.errors import OperatorError
+from agentmemory.core.key import Key
+from agentmemory.engines.handover import Handover
+from agentmemory.families.batched import BatchedTopics
+from agentmemory.families.model import Needs, Results, Seen
+from agentmemory.families.topics import DirectTopics
+from agentmemory.kafka.model import NewTopicSpec
+from agentmemory.kube.errors import NotLeading
+from tests import teams
+from tests.fakekafka import FakeKafka, FakePool, timed_out
+from tests.fakekube.fixture import World
+from tests.teams import CLUSTER_KEY
+
+OTHER = Key("MemoryCluster", "elsewhere", "other")
+
+
+class Leader:
+    leads = True
+
+    def __call__(self) -> bool:
+        return self.leads
+
+
+@pytest.fixture
+def leader() -> Leader:
+    return Leader()
+
+
+@pytest.fixture
+def kafka() -> FakeKafka:
+    return FakeKafka(brokers=1)
+
+
+@pytest.fixture
+def topics(world: World, kafka: FakeKafka, leader: Leader) -> BatchedTopics:
+    world.put(teams.handover())
+    handover = Handover(world.ctx.kube, world.settings.namespace, world.clock)
+    return BatchedTopics(DirectTopics(FakePool(kafka), handover), leader)
+
+
+def new(name: str, **configs: str) -> Needs:
+    return Needs(create=(NewTopicSpec(name, 1, 1, {key.replace("_", "."): value for key, value in configs.items()}),))
+
+
+async def meet(topics: BatchedTopics, *needs: Needs) -> list[Results]:
+    return await asyncio.gather(*(topics.meet(CLUSTER_KEY, one) for one in needs))
+
+
+async def test_a_hundred_families_are_made_in_one_call(topics: BatchedTopics, kafka: FakeKafka) -> None:
+    results = await meet(topics, *(new(f"t{n}") for n in range(100)))
+    assert [len(call.items) for call in kafka.of("create_topics")] == [100]
+    assert [[*result.created] for result in results] == [[f"t{n}"] for n in range(100)]
+
+
+async def test_a_hundred_families_are_described_in_one_call_of_each_kind(
+    topics: BatchedTopics, kafka: FakeKafka
+) -> None:
+    for n in range(100):
+        kafka.make(f"t{n}", retention_ms="60000")
+    seen = await asyncio.gather(*(topics.observe(CLUSTER_KEY, [f"t{n}", f"none{n}"]) for n in range(100)))
+    assert all([*found] == [f"t{n}"] for n, found in enumerate(seen))
+    assert [call.method for call in kafka.calls] == ["describe_topics", "describe_configs"]
+    assert kafka.of("describe_configs")[0].items == tuple(f"t{n}" for n in range(100)), "of those that are there"
+
+
+async def test_poisoned_ones_fail_alone(topics: BatchedTopics, kafka: FakeKafka) -> None:
+    results = await meet(topics, new("good"), *(new(f"bad{n}", retention_ms="soon") for n in range(10)), new("fine"))
+    assert [*results[0].created, *results[-1].created] == ["good", "fine"]
+    assert {result.failed[f"bad{n}"].reason for n, result in enumerate(results[1:-1])} == {"InvalidConfig"}
+    assert len(kafka.of("create_topics")) == 1
+
+
+async def test_kinds_of_need_go_side_by_side(topics: BatchedTopics, kafka: FakeKafka) -> None:
+    kafka.make("old", retention_ms="1")
+    kafka.make("small")
+    await meet(
+        topics, new("t"), Needs(alter={"old": {"retention.ms": None}}), Needs(grow={"small": 3}, alter={"small": {}})
+    )
+    assert kafka.topics["old"].configs == {}
+    assert kafka.topics["small"].partitions == 3
+    assert "t" in kafka.topics
+
+
+async def test_an_answer_that_is_lost_is_lost_for_all_of_the_call(topics: BatchedTopics, kafka: FakeKafka) -> None:
+    kafka.after.append(lambda call: timed_out("creating topics") if call.method == "create_topics" else None)
+    results = await meet(topics, new("a"), new("b"))
+    reasons = [error.reason for result in results for error in result.failed.values()]
+    assert reasons == ["KafkaUnavailable", "KafkaUnavailable"]
+    seen = await topics.observe(CLUSTER_KEY, ["a", "b"])
+    assert [type(found) for found in seen.values()] == [Seen, Seen], "the effect stayed: the next look finds it"
+
+
+async def test_what_waited_is_not_sent_after_the_lease_was_lost(
+    topics: BatchedTopics, kafka: FakeKafka, leader: Leader
+) -> None:
+    """The first call is under way when the Lease goes; what waits behind it must not follow."""
+    kafka.make("doomed")
+
+    def lose(call: object) -> OperatorError | None:
+        leader.leads = False
+        return None
+
+    kafka.before.append(lose)
+    waiting = asyncio.create_task(topics.meet(CLUSTER_KEY, new("first")))
+    await asyncio.sleep(0)
+    while not kafka.calls:
+        await asyncio.sleep(0)
+    with pytest.raises(NotLeading):
+        await topics.meet(CLUSTER_KEY, new("second"))
+    with pytest.raises(NotLeading):
+        await topics.delete(CLUSTER_KEY, [kafka.topics["doomed"].topic_id])
+    await waiting
+    assert sorted(kafka.topics) == ["doomed", "first"]
+
+
+async def test_clusters_do_not_wait_for_each_other(world: World, kafka: FakeKafka, leader: Leader) -> None:
+    class Direct:
+        """One cluster hangs."""
+
+        async def observe(self, cluster: Key, names: object) -> dict[str, Seen | OperatorError]:
+            if cluster == OTHER:
+                await asyncio.Event().wait()
+            return {}
+
+    topics = BatchedTopics(Direct(), leader)  # type: ignore[arg-type]
+    hanging = asyncio.create_task(topics.observe(OTHER, ["a"]))
+    await asyncio.sleep(0)
+    assert await topics.observe(CLUSTER_KEY, ["a"]) == {}
+    hanging.cancel()
