@@ -101,16 +101,16 @@ async def test_what_waited_is_not_sent_after_the_lease_was_lost(
 ) -> None:
     """The first call is under way when the Lease goes; what waits behind it must not follow."""
     kafka.make("doomed")
+    sent = asyncio.Event()
 
     def lose(call: object) -> OperatorError | None:
         leader.leads = False
+        sent.set()
         return None
 
     kafka.before.append(lose)
     waiting = asyncio.create_task(topics.meet(CLUSTER_KEY, new("first")))
-    await asyncio.sleep(0)
-    while not kafka.calls:
-        await asyncio.sleep(0)
+    await sent.wait()
     with pytest.raises(NotLeading):
         await topics.meet(CLUSTER_KEY, new("second"))
     with pytest.raises(NotLeading):
