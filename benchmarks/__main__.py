@@ -1,44 +1,50 @@
-"""`make bench`: the bars of the main job, on the chosen cluster. Result: build/bench/main-job.json and a table."""
+"""`make bench`: without arguments the bars of the main job, with `--workload` one of W1 to W8 (benchmarks/scale)."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 
-from rich.console import Console
 
-from benchmarks import families, faults, rest
-from benchmarks.result import Result
-from e2e import clusters
-from e2e.demo.recorder import Recorder
-from e2e.demo.story import Story
-from e2e.setup import kubectl_of, release_on
-
-READY_BAR = 120.0
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--workload", choices=[f"W{number}" for number in range(1, 9)])
+    parser.add_argument("--n", type=int, default=1000, help="families")
+    parser.add_argument("--target", choices=("real", "fake"), default="fake")
+    parser.add_argument("--topics", type=int, default=1, help="topics a family, one partition each")
+    parser.add_argument("--policy", choices=("Retain", "Delete"), default="Retain", help="the families' deletionPolicy")
+    parser.add_argument("--roles", choices=("split", "all"), default="split", help="two operator processes, or one")
+    parser.add_argument("--seconds", type=float, help="how long W2 looks on, and how long Kafka is away in W7")
+    parser.add_argument("--parallel", type=int, default=16, help="calls of the driver at once")
+    parser.add_argument("--no-bare", action="store_true", help="W1 without the bare loop")
+    parser.add_argument("--profile", action="store_true", help="write the operator's CPU profile; no measurement")
+    return parser.parse_args()
 
 
 def main() -> int:
-    console = Console()
-    cluster = clusters.choose(None)
-    result = Result("main-job")
-    with clusters.running(cluster):
-        release_on(cluster).install()
-        recorder = Recorder(console)
-        story = Story(kubectl_of(cluster), cluster.operator_image, recorder)
-        with recorder.step("apply cluster and pool, wait until Ready"):
-            story.platform()
-        result.add("cluster applied to Ready (3 controllers, 3 brokers)", recorder.steps[-1]["seconds"], "s", READY_BAR)
-        with recorder.step("tenant, family, client"):
-            story.team()
-            story.install_agent()
-        with recorder.step("20 families"):
-            families.run(cluster.kubeconfig, result)
-        with recorder.step("faults under load"):
-            faults.run(cluster, story, result)
-        with recorder.step("at rest"):
-            rest.run(cluster, result)
-    console.print(f"written to {result.write()}")
-    result.show(console)
-    return 0 if all(figure.met for figure in result.figures) else 1
+    given = arguments()
+    if given.workload is None:
+        from benchmarks import main_job
+
+        return main_job.main()
+    from benchmarks.scale import report, run
+    from benchmarks.scale.options import Options
+
+    options = Options(
+        given.workload,
+        given.n,
+        given.target,
+        given.topics,
+        given.policy,
+        given.roles,
+        given.seconds,
+        given.parallel,
+        bare=not given.no_bare,
+        profile=given.profile,
+    )
+    figures = run.measure(options)
+    report.show(options, figures)
+    return 0 if figures.met else 1
 
 
 if __name__ == "__main__":
