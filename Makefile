@@ -5,7 +5,7 @@ UV := scripts/uv
 RUN := $(UV) run --quiet
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo demo-down test unit check e2e bench generate docs clean
+.PHONY: help setup demo demo-down test unit check e2e bench mutation generate docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -36,6 +36,9 @@ e2e: ## end-to-end tests alone, on the cluster that CLUSTER names (stand, kind o
 
 bench: ## measure the bars of the main job on a real cluster, result in build/bench/
 	$(RUN) python -m benchmarks
+
+mutation: ## count the small wrongs in the code that the unit tests notice (PART=core alone), result in build/bench/
+	$(RUN) --group mutation python -m benchmarks.mutation $(if $(PART),--part $(PART))
 
 generate: ## write the generated files: CRDs, API reference, the chart's copy of the CRDs
 	$(RUN) python scripts/generate.py
