@@ -68,13 +68,6 @@ async def test_forbidden_says_which_verb_on_which_resource(fake: FakeKube, kube:
         await kube.list("Pod")
 
 
-async def test_retry_after_is_obeyed(fake: FakeKube, kube: KubeClient) -> None:
-    answer(fake, (429, status(429, "slow down", details={"retryAfterSeconds": 7})))
-    with pytest.raises(Transient) as raised:
-        await kube.get(KEY)
-    assert raised.value.retry_after == 7.0
-
-
 async def test_a_missing_crd_says_what_to_install(fake: FakeKube, kube: KubeClient) -> None:
     fake.hidden.add("TopicFamily")
     for call in (kube.list("TopicFamily"), kube.get(Key("TopicFamily", "a", "b"))):

@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import aiohttp
+
 from agentmemory.core.errors import Bug, Denied, Invalid, OperatorError, Transient
 from agentmemory.kube.errors import AlreadyExists, NamespaceEnding, NotInstalled, Stale
 
@@ -45,6 +47,12 @@ class Answer:
         except ValueError:
             return {}
         return value if isinstance(value, dict) else {}
+
+
+def answer_of(response: aiohttp.ClientResponse, body: bytes) -> Answer:
+    """An answer whose body was read; a Retry-After that is no whole number of seconds counts as none."""
+    text = response.headers.get("Retry-After", "")
+    return Answer(response.status, body, float(text) if text.isdigit() else None)
 
 
 def is_missing(answer: Answer) -> bool:

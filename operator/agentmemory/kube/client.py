@@ -1,35 +1,39 @@
 """The one way to the Kubernetes API: dict in, dict out, a time limit per call, errors mapped once."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any, Self
-from urllib.parse import urlencode
 
-import aiohttp
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import Configuration
 
-from agentmemory.core.errors import Invalid, Transient
+from agentmemory.core.clock import Clock, SystemClock
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.metrics import Metrics
 from agentmemory.kube.answers import Answer, Call, error_of, is_missing, refuse
-from agentmemory.kube.errors import NotLeading
+from agentmemory.kube.caller import Caller
 from agentmemory.kube.resources import RESOURCES, path, path_of
+from agentmemory.kube.session import Login, Sessions
+from agentmemory.kube.traffic import Traffic
 from agentmemory.version import VERSION
 
 Object = dict[str, Any]
 
-JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 # Objects per page of a list: keeps one parse below some 50 ms, so that nothing else waits longer.
 PAGE = 500
 # Seconds for a whole call.
 TIME_LIMIT = 15.0
-WRITES = frozenset({"create", "update", "patch", "delete"})
 
 
 class KubeClient:
-    """Belongs to one event loop. `guard` is asked before every write: False means that we may not (Lease lost)."""
+    """Belongs to one event loop. `guard` is asked before every write: False means that we may not (Lease lost).
+
+    At most some tens of calls run at once, the others wait in line. A call that is refused with 429 is made again
+    after the pause that the apiserver asked for, and so are all others; a pause that is too long to wait for raises
+    Transient with the rest of it. `login` gives new credentials when the apiserver refuses the ones we have.
+    """
 
     def __init__(
         self,
@@ -39,17 +43,12 @@ class KubeClient:
         metrics: Metrics | None = None,
         guard: Callable[[], bool] = lambda: True,
         time_limit: float = TIME_LIMIT,
+        login: Login | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        configuration.client_session_kwargs = {"trust_env": False}
-        try:
-            self._api = ApiClient(configuration)
-        except (OSError, ValueError) as error:
-            raise Invalid("BadCertificate", f"certificates for {configuration.host} cannot be used: {error}") from error
-        self._api.user_agent = f"{manager}/{VERSION}"
+        sessions = Sessions(configuration, f"{manager}/{VERSION}", login)
+        self._caller = Caller(sessions, Traffic(clock or SystemClock()), metrics or Metrics(), guard, time_limit)
         self._manager = manager
-        self._metrics = metrics or Metrics()
-        self._guard = guard
-        self._time_limit = time_limit
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,12 +58,12 @@ class KubeClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._api.close()
+        await self._caller.close()
 
     async def get(self, key: Key) -> Object | None:
         """The object, or None when it does not exist."""
         call = Call("get", key.kind, path_of(key))
-        answer = await self._request("GET", call)
+        answer = await self._caller.read(call)
         return None if is_missing(answer) else _object(call, answer)
 
     async def list(
@@ -75,7 +74,7 @@ class KubeClient:
         items: list[Object] = []
         query = {"limit": str(PAGE)} | ({"labelSelector": label_selector} if label_selector else {})
         while True:
-            page = _object(call, await self._request("GET", call, query=query))
+            page = _object(call, await self._caller.read(call, query))
             api_version = RESOURCES[kind].api_version
             items += ({"apiVersion": api_version, "kind": kind} | item for item in page.get("items") or ())
             metadata = page.get("metadata") or {}
@@ -87,13 +86,13 @@ class KubeClient:
         """A list of at most one object: returns when the kind is there and we may list it."""
         call = Call("list", kind, path(kind, namespace))
         query = {"limit": "1"} | ({"labelSelector": label_selector} if label_selector else {})
-        _object(call, await self._request("GET", call, query=query))
+        _object(call, await self._caller.read(call, query))
 
     async def create(self, obj: Object) -> Object:
         """POST. Raises AlreadyExists when the name is taken, NamespaceEnding in a namespace that goes away."""
         key = key_of(obj)
         call = Call("create", key.kind, path(key.kind, key.namespace))
-        return _object(call, await self._write("POST", call, obj, {"fieldManager": self._manager}))
+        return _object(call, await self._caller.write("POST", call, obj, {"fieldManager": self._manager}))
 
     async def apply(self, obj: Object, force: bool = True) -> Object:
         """Server-side apply of the complete object by this role's field manager; creates it when missing.
@@ -102,12 +101,12 @@ class KubeClient:
         """
         call = Call("patch", obj["kind"], path_of(key_of(obj)))
         query = {"fieldManager": self._manager, "force": str(force).lower()}
-        return _object(call, await self._write("PATCH", call, obj, query, APPLY_PATCH))
+        return _object(call, await self._caller.write("PATCH", call, obj, query, APPLY_PATCH))
 
     async def update(self, obj: Object) -> Object:
         """PUT; the object's uid and resourceVersion are preconditions. Raises Stale when it changed or is gone."""
         call = Call("update", obj["kind"], path_of(key_of(obj)))
-        return _object(call, await self._write("PUT", call, obj, {"fieldManager": self._manager}))
+        return _object(call, await self._caller.write("PUT", call, obj, {"fieldManager": self._manager}))
 
     async def merge_patch(
         self,
@@ -122,7 +121,7 @@ class KubeClient:
         if preconditions:
             body = {**body, "metadata": {**body.get("metadata", {}), **preconditions}}
         call = Call("patch", key.kind, path_of(key, subresource))
-        answer = await self._write("PATCH", call, body, {"fieldManager": self._manager}, MERGE_PATCH)
+        answer = await self._caller.write("PATCH", call, body, {"fieldManager": self._manager}, MERGE_PATCH)
         return None if is_missing(answer) else _object(call, answer)
 
     async def delete(
@@ -140,7 +139,7 @@ class KubeClient:
             options["preconditions"] = preconditions
         call = Call("delete", key.kind, path_of(key))
         body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
-        answer = await self._write("DELETE", call, body)
+        answer = await self._caller.write("DELETE", call, body)
         if is_missing(answer):
             return False
         _object(call, answer)
@@ -149,7 +148,7 @@ class KubeClient:
     async def raw(self, resource_path: str) -> Object:
         """GET any path, for instance /version."""
         call = Call("get", "", resource_path)
-        return _object(call, await self._request("GET", call))
+        return _object(call, await self._caller.read(call))
 
     async def watch(
         self,
@@ -158,71 +157,30 @@ class KubeClient:
         resource_version: str | None = None,
         label_selector: str | None = None,
         seconds: int = 300,
-    ) -> AsyncIterator[tuple[str, Object]]:
+        *,
+        initial: bool = False,
+        silence: float | None = None,
+    ) -> AsyncGenerator[tuple[str, Object], None]:
         """Events (ADDED, MODIFIED, DELETED, BOOKMARK) since `resource_version`, for at most `seconds`.
 
-        Raises Stale("Expired") when the version is too old: list again.
+        With `initial` and no version: first everything that exists, then a bookmark that says so (`is_complete`).
+        `silence` is how many seconds may pass without a byte. Raises Stale("Expired") when the version is too old:
+        list again; Transient when the stream cannot be had or breaks.
         """
         call = Call("watch", kind, path(kind, namespace))
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
+        query |= {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"} if initial else {}
         query |= {"resourceVersion": resource_version} if resource_version else {}
         query |= {"labelSelector": label_selector} if label_selector else {}
-        try:
-            response = (await self._send("GET", call, None, query, JSON, seconds + self._time_limit)).response
-            async with response:
-                if response.status != 200:
-                    refuse(call, await _read(response))
-                async for line in response.content:
-                    yield _event(call, json.loads(line))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(call, error) from error
-
-    async def _write(
-        self, method: str, call: Call, body: Object, query: dict[str, str] | None = None, content_type: str = JSON
-    ) -> Answer:
-        if not self._guard():
-            raise NotLeading("NotLeading", f"{call} was held back: this process does not hold its Lease")
-        return await self._request(method, call, body, query, content_type)
-
-    async def _request(
-        self,
-        method: str,
-        call: Call,
-        body: Object | None = None,
-        query: dict[str, str] | None = None,
-        content_type: str = JSON,
-    ) -> Answer:
-        code = "error"
-        try:
-            sent = await self._send(method, call, body, query, content_type, self._time_limit)
-            answer = await _read(sent.response)
-            code = str(answer.code)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _unreachable(call, error) from error
-        finally:
-            self._metrics.kube_calls.labels(call.verb, call.kind, code).inc()
-        return answer
-
-    async def _send(
-        self,
-        method: str,
-        call: Call,
-        body: Object | None,
-        query: dict[str, str] | None,
-        content_type: str,
-        limit: float,
-    ) -> Any:
-        headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._api.user_agent}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], call.path, method, body)
-        url = self._api.configuration.host + call.path + (f"?{urlencode(query)}" if query else "")
-        timeout = aiohttp.ClientTimeout(total=limit, sock_connect=min(limit, 5.0))
-        return await self._api.rest_client.request(method, url, headers=headers, body=body, _request_timeout=timeout)
+        events = self._caller.stream(call, query, seconds, silence)
+        async with aclosing(events):
+            async for event in events:
+                yield _event(call, event)
 
 
-async def _read(response: aiohttp.ClientResponse) -> Answer:
-    body = await response.read()
-    text = response.headers.get("Retry-After", "")
-    return Answer(response.status, body, float(text) if text.isdigit() else None)
+def is_complete(bookmark: Object) -> bool:
+    """Whether this bookmark of a watch says that everything that existed has come."""
+    return (bookmark["metadata"].get("annotations") or {}).get("k8s.io/initial-events-end") == "true"
 
 
 def _object(call: Call, answer: Answer) -> Object:
@@ -236,11 +194,6 @@ def _event(call: Call, event: Object) -> tuple[str, Object]:
     if event["type"] == "ERROR":
         raise error_of(call, Answer(obj.get("code", 500), json.dumps(obj).encode()))
     return event["type"], obj
-
-
-def _unreachable(call: Call, error: Exception) -> Transient:
-    what = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
-    return Transient("ApiserverUnreachable", f"{call}: the apiserver {what}: {error or type(error).__name__}")
 
 
 def _without_none(fields: Object) -> Object:
