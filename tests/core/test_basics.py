@@ -30,6 +30,7 @@ def test_errors_carry_reason_and_message(kind: type[OperatorError]) -> None:
     error = kind("SomeReason", "what, where, the way out")
     assert (error.reason, error.message) == ("SomeReason", "what, where, the way out")
     assert str(error) == "SomeReason: what, where, the way out"
+    assert error.args == ("what, where, the way out",)
 
 
 def test_a_transient_error_may_say_when_to_come_back() -> None:
@@ -68,3 +69,8 @@ def test_backoff_jitter_spreads_both_ways_and_respects_the_floor() -> None:
     assert 6.0 <= min(delays) < 6.5
     assert 9.5 < max(delays) <= 10.0
     assert all(backoff.next("k", floor=60.0) == 60.0 for _ in range(5))
+
+
+def test_a_first_failure_waits_a_fifth_of_a_second_by_default() -> None:
+    assert Backoff(jitter=0.0).next("k") == 0.2
+    assert Backoff(jitter=0.0).next("k", floor=0.1) == 0.2

@@ -1,7 +1,7 @@
 """The rules of the Lease: one leader at a time, whatever the network and the clocks do."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -22,6 +22,7 @@ class Shared:
     hang: bool = False
     reads: int = 0
     writes: int = 0
+    durations: list[float] = field(default_factory=list)
 
     async def read(self) -> LeaseRecord | None:
         self.reads += 1
@@ -33,6 +34,7 @@ class Shared:
         if known != self.record:
             raise Transient("Stale", "somebody was faster")
         self.writes += 1
+        self.durations.append(duration)
         version = str(int(self.record.version) + 1 if self.record else 1)
         self.record = LeaseRecord(holder, transitions, version)
         await self._trouble(self.fail_after)
@@ -208,6 +210,27 @@ async def test_release_hands_over_at_once(a: Elector, b: Elector, shared: Shared
     assert holder(shared) == ("", 0)
     assert await b.attempt()
     assert holder(shared) == ("b", 1)
+
+
+async def test_every_write_says_how_long_it_holds(a: Elector, b: Elector, shared: Shared, clock: FakeClock) -> None:
+    await a.attempt()  # made
+    await a.attempt()  # renewed
+    clock.jump(TIMING.deadline)
+    await a.attempt()  # read, and taken back
+    await b.attempt()
+    clock.jump(TIMING.duration)
+    await b.attempt()  # taken over
+    assert shared.durations == [TIMING.duration] * 4
+    await b.release()  # whoever reads it need not wait
+    assert shared.durations[4:] == [1.0]
+
+
+async def test_a_release_has_a_time_limit(a: Elector, shared: Shared) -> None:
+    await a.attempt()
+    shared.hang = True
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(a.release(), 100 * TIMING.attempt)
+    assert not a.held
 
 
 async def test_release_of_nothing_writes_nothing(a: Elector, shared: Shared) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from agentmemory.core.elector import LeaseRecord, Timing
 from agentmemory.core.errors import Transient
@@ -78,6 +79,8 @@ async def test_renews_in_a_thread_of_its_own_and_releases(lease: Lease, shared: 
     assert not lease.held
     task = await running(lease)
     assert lease.held
+    # A thread that is no daemon would keep a process alive that is to end.
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "lease"] == [True]
     before = shared.writes
     block_until(lambda: shared.writes > before + 1)
     await finish(task)
@@ -111,6 +114,53 @@ async def test_a_hanging_main_loop_loses_the_lease(lease: Lease, shared: Shared,
     assert shared.writes <= silent
 
 
+async def test_a_living_main_loop_keeps_the_lease(lease: Lease, shared: Shared, clock: FakeClock) -> None:
+    task = await running(lease)
+    for _ in range(60):
+        await clock.advance(1.0)
+        before = shared.writes
+        await until(lambda before=before: shared.writes > before)  # type: ignore[misc]
+        assert lease.held
+    await finish(task)
+
+
+async def test_the_lease_is_taken_with_the_given_times(shared: Shared, clock: FakeClock) -> None:
+    lease = lease_over(shared, clock, Timing(duration=33.0, deadline=20.0, period=0.005))
+    task = await running(lease)
+    assert set(shared.durations) == {33.0}
+    clock.jump(19.0)
+    assert lease.held
+    await finish(task)
+    await lease.stop()
+
+
+async def test_the_same_trouble_is_told_once_until_it_is_over(lease: Lease, shared: Shared) -> None:
+    with capture_logs() as logs:
+        task = await running(lease)
+        for _ in range(2):
+            shared.fail_before = True
+            reads = shared.reads
+            await until(lambda reads=reads: shared.reads > reads + 3)  # type: ignore[misc]
+            shared.fail_before = False
+            writes = shared.writes
+            await until(lambda writes=writes: shared.writes > writes + 1)  # type: ignore[misc]
+        await finish(task)
+        await lease.stop()
+    told = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [(entry["error"], entry["held"]) for entry in told] == [("Unreachable: no answer", True)] * 2
+
+
+async def test_silence_is_told_as_such(shared: Shared, clock: FakeClock) -> None:
+    shared.hang = True
+    lease = lease_over(shared, clock, Timing(attempt=0.005, period=0.005))
+    with capture_logs() as logs:
+        lease.start()
+        await until(lambda: shared.reads > 2)
+        await asyncio.wait_for(lease.stop(), 5)
+    told = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [(entry["error"], entry["held"]) for entry in told] == [("no answer in time", False)]
+
+
 async def test_trouble_is_survived(lease: Lease, shared: Shared) -> None:
     task = await running(lease)
     shared.fail_before = True
@@ -127,10 +177,12 @@ async def test_trouble_is_survived(lease: Lease, shared: Shared) -> None:
 async def test_a_standby_can_be_stopped(shared: Shared, clock: FakeClock) -> None:
     shared.record = LeaseRecord("other", 0, "5")
     lease = lease_over(shared, clock)
-    task = asyncio.create_task(lease.run(lambda: pytest.fail("it must not lead")))
-    await until(lambda: shared.reads > 1)
+    led = asyncio.Event()
+    task = asyncio.create_task(lease.run(led.set))
+    await until(lambda: shared.reads > 3)
     await finish(task)
     await lease.stop()
+    assert not led.is_set()
     assert shared.record == LeaseRecord("other", 0, "5")
 
 
@@ -140,9 +192,11 @@ async def test_a_lease_that_cannot_be_opened_ends_the_wait() -> None:
         raise Transient("Unreachable", "no address")
         yield
 
+    led = asyncio.Event()
     lease = Lease(broken, "a", timing=BRISK)
     with pytest.raises(LeaseLost, match="no address"):
-        await asyncio.wait_for(lease.run(lambda: None), 5)
+        await asyncio.wait_for(lease.run(led.set), 5)
+    assert not led.is_set()
     await lease.stop()
 
 

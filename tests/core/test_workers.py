@@ -1,6 +1,7 @@
 """Workers: outcomes and errors become what happens next; nothing stops them but the end."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -124,6 +125,42 @@ async def test_the_same_error_is_logged_once_until_it_changes_or_goes(queue: Key
     assert all("exc_info" not in entry for entry in logs[1:])
 
 
+@pytest.mark.parametrize(
+    ("results", "told"),
+    [
+        ([Done(), Done()], []),
+        ([Transient("Busy", "x"), Transient("Slow", "x")], [("transient", "Busy"), ("transient", "Slow")]),
+        ([ValueError("1"), KeyError("1")], [("bug", None), ("bug", None)]),
+        ([Bug("Broken", "x"), Bug("Broken", "x"), Done()], [("bug", None), ("recovered", None)]),
+        ([Invalid("Bad", "x"), Invalid("Bad", "x")], [("invalid", "Bad")]),
+        ([Denied("Bad", "x"), Conflict("Bad", "x"), Again(1, "")], [("denied", "Bad"), ("recovered", None)]),
+    ],
+)
+async def test_what_is_news_and_what_is_not(
+    queue: KeyedQueue, metrics: Metrics, results: list[Any], told: list[tuple[str, str | None]]
+) -> None:
+    left = list(results)
+    reconciler = Scripted(lambda key: left.pop(0))
+    workers = Workers(queue, {"K": reconciler}, metrics)
+    with capture_logs() as logs:
+        for _ in results:
+            await step(queue, reconciler, metrics, workers)
+    assert [(entry["event"], entry.get("reason")) for entry in logs if entry["log_level"] != "debug"] == told
+    raised = [result for result in results if isinstance(result, Exception)]
+    for entry in logs:
+        assert entry["event"] != "bug" or entry["exc_info"] in raised
+
+
+async def test_one_keys_bug_does_not_hide_anothers(queue: KeyedQueue, metrics: Metrics) -> None:
+    reconciler = Scripted(lambda key: ValueError("x"))
+    workers = Workers(queue, {"K": reconciler}, metrics)
+    with capture_logs() as logs:
+        for name in ("a", "b"):
+            queue.add(Key("K", "n", name))
+            await workers.step(await queue.get())
+    assert [entry["key"] for entry in logs] == ["K/n/a", "K/n/b"]
+
+
 async def test_a_reconcile_beyond_its_time_is_cut_off_and_retried(queue: KeyedQueue, metrics: Metrics) -> None:
     async def hang() -> Outcome:
         await asyncio.Event().wait()
@@ -132,8 +169,35 @@ async def test_a_reconcile_beyond_its_time_is_cut_off_and_retried(queue: KeyedQu
     workers = Workers(queue, {"K": Scripted(lambda key: hang())}, metrics, time_limit=0.01)
     with capture_logs() as logs:
         await step(queue, Scripted(), metrics, workers)
-    assert [entry["reason"] for entry in logs] == ["TimedOut"]
+    assert [(entry["reason"], entry["message"]) for entry in logs] == [
+        ("TimedOut", "reconciling K/n/a took longer than 0.01 s")
+    ]
     assert len(queue) == 1
+
+
+async def test_the_time_limit_is_the_callers(queue: KeyedQueue, clock: FakeClock) -> None:
+    ended = asyncio.Event()
+
+    async def hang() -> Outcome:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return Done()
+
+    queue.add(KEY)
+    task = asyncio.create_task(work(queue, {"K": Scripted(lambda key: hang())}, concurrency=1, time_limit=0.01))
+    await asyncio.wait_for(ended.wait(), 5)
+    queue.close()
+    await task
+
+
+async def test_the_duration_of_a_reconcile_is_counted(queue: KeyedQueue, metrics: Metrics) -> None:
+    began = time.perf_counter()
+    await step(queue, Scripted(), metrics)
+    most = time.perf_counter() - began
+    line = next(line for line in metrics.text().decode().splitlines() if "reconcile_seconds_sum" in line)
+    assert 0 <= float(line.split()[-1]) <= most
 
 
 async def test_the_current_key_is_known_to_the_store_while_it_runs(queue: KeyedQueue, metrics: Metrics) -> None:
