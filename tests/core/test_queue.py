@@ -89,6 +89,31 @@ async def test_adds_during_a_run_merge_to_the_earliest_and_most_urgent(queue: Ke
     assert [await run(queue), await run(queue)] == ["a", "other"]
 
 
+async def test_adds_during_a_run_wait_for_the_earliest_of_their_times(queue: KeyedQueue, clock: FakeClock) -> None:
+    queue.add(key("a"))
+    await take(queue)
+    queue.add(key("a"), after=30)
+    queue.add(key("a"), after=5)
+    queue.add(key("a"), after=20)
+    queue.done(key("a"))
+    assert queue.next_due() == clock.monotonic() + 5
+    await clock.advance(4.9)
+    assert not queue.due()
+    await clock.advance(0.1)
+    assert await run(queue) == "a"
+    assert len(queue) == 0
+
+
+async def test_an_ask_that_is_repeated_keeps_its_place(queue: KeyedQueue, clock: FakeClock) -> None:
+    queue.add(key("a"))
+    await clock.advance(1)
+    queue.add(key("b"))
+    queue.add(key("c"))
+    queue.add(key("b"))
+    queue.add(key("a"))
+    assert [await run(queue) for _ in range(3)] == ["a", "b", "c"]
+
+
 async def test_a_delayed_key_waits_for_its_time(queue: KeyedQueue, clock: FakeClock) -> None:
     queue.add(key("a"), after=10)
     assert len(queue) == 1
@@ -172,6 +197,18 @@ async def test_again_comes_back_later_without_counting_as_failure(queue: KeyedQu
     assert queue.retry(key("a")) == 1
 
 
+async def test_again_forgets_failures(queue: KeyedQueue, clock: FakeClock) -> None:
+    queue.add(key("a"))
+    for _ in range(2):
+        await take(queue)
+        await clock.advance(queue.retry(key("a")))
+    await take(queue)
+    queue.again(key("a"), 1)
+    await clock.advance(1)
+    await take(queue)
+    assert queue.retry(key("a")) == 1
+
+
 async def test_a_flood_of_edits_does_not_starve_the_oldest(queue: KeyedQueue, clock: FakeClock) -> None:
     for number in range(10):
         queue.add(key(f"old-{number}"), Priority.RESYNC)
@@ -251,9 +288,25 @@ async def test_the_sleep_follows_what_is_still_delayed(queue: KeyedQueue, clock:
     queue.add(key("a"))
     assert await run(queue) == "a"
     worker = asyncio.create_task(queue.get())
-    await clock.advance(7)
+    await settle()
+    assert clock.sleeping == 1
+    await clock.advance(6.9)
+    assert not worker.done()
+    await clock.advance(0.1)
     assert await worker == key("b")
     assert clock.sleeping == 0
+
+
+async def test_one_sleep_is_enough_for_all_delays(queue: KeyedQueue, clock: FakeClock) -> None:
+    workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+    for number in (50, 5, 5, 20, 1):
+        queue.add(key(str(number)), after=number)
+        await settle()
+        assert clock.sleeping == 1
+    await clock.advance(1)
+    await clock.advance(4)
+    await clock.advance(15)
+    assert sorted(worker.result().name for worker in workers) == ["1", "20", "5"]
 
 
 async def test_nothing_sleeps_when_nothing_is_delayed(queue: KeyedQueue, clock: FakeClock) -> None:
@@ -277,6 +330,7 @@ async def test_a_cancelled_waiter_is_forgotten(queue: KeyedQueue) -> None:
     await settle()
     first.cancel()
     await settle()
+    assert first.cancelled()
     queue.add(key("a"))
     assert await asyncio.wait_for(second, 1) == key("a")
 
@@ -295,6 +349,7 @@ async def test_a_shut_queue_collects_and_opens(clock: FakeClock) -> None:
     queue.open()
     assert sorted([(await worker).name for worker in workers]) == ["a", "b"]
     queue.pause()
+    assert queue.is_open is False
     queue.add(key("c"))
     assert not queue.due()
     queue.close()
