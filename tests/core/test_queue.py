@@ -223,6 +223,21 @@ async def test_a_flood_of_edits_does_not_starve_the_oldest(queue: KeyedQueue, cl
     assert all(later - earlier == 4 for earlier, later in pairwise(old))
 
 
+@pytest.mark.parametrize(("waited", "place"), [(4.9, None), (5.0, 3), (60.0, 3)])
+async def test_the_oldest_gets_the_fourth_take_once_it_waited_five_seconds(waited: float, place: int | None) -> None:
+    clock = FakeClock()
+    queue = KeyedQueue(clock)  # by default
+    queue.add(key("old"), Priority.RESYNC)
+    await clock.advance(waited)
+    taken = []
+    for number in range(7):
+        queue.add(key(f"user-{number}"))
+        taken.append(await run(queue))
+    assert taken.count("old") == (0 if place is None else 1)
+    if place is not None:
+        assert taken.index("old") == place
+
+
 async def test_before_the_patience_ends_edits_go_first(queue: KeyedQueue, clock: FakeClock) -> None:
     queue.add(key("old"), Priority.RESYNC)
     await clock.advance(4.9)
@@ -307,6 +322,37 @@ async def test_one_sleep_is_enough_for_all_delays(queue: KeyedQueue, clock: Fake
     await clock.advance(4)
     await clock.advance(15)
     assert sorted(worker.result().name for worker in workers) == ["1", "20", "5"]
+
+
+class Watched(FakeClock):
+    """Counts how often somebody looks at it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        return super().monotonic()
+
+
+async def test_a_key_costs_the_same_however_many_workers_wait() -> None:
+    async def looks(workers: int, after: float) -> int:
+        clock = Watched()
+        queue = KeyedQueue(clock)
+        waiting = [asyncio.create_task(queue.get()) for _ in range(workers)]
+        await settle()
+        before = clock.looks
+        queue.add(key("a"), after=after)
+        await clock.advance(after)
+        assert sum(worker.done() for worker in waiting) == 1
+        cost = clock.looks - before
+        queue.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return cost
+
+    for after in (0.0, 5.0):
+        assert await looks(50, after) == await looks(3, after)
 
 
 async def test_nothing_sleeps_when_nothing_is_delayed(queue: KeyedQueue, clock: FakeClock) -> None:
