@@ -26,6 +26,7 @@ def test_everything_can_be_set() -> None:
             "AGENTMEMORY_PORT": "9090",
             "AGENTMEMORY_STOP_SECONDS": "5",
             "AGENTMEMORY_LEASE": "false",
+            "AGENTMEMORY_WATCH": "list",
         }
     )
     assert (settings.role, settings.namespace, settings.pod_name) == ("tenant", "ops", "pod-1")
@@ -33,6 +34,7 @@ def test_everything_can_be_set() -> None:
     assert settings.cluster_namespaces == ("a", "b", "c")
     assert (settings.concurrency, settings.resync, settings.port, settings.stop_limit) == (4, 60.0, 9090, 5.0)
     assert not settings.lease
+    assert settings.watch == "list"
     assert settings.manager == "agent-memory-operator-tenant"
 
 
@@ -55,6 +57,7 @@ def test_the_default_image_follows_the_version() -> None:
         ({"AGENTMEMORY_RESYNC_SECONDS": "nan"}, "below 1"),
         ({"AGENTMEMORY_CONCURRENCY": "0"}, "below 1"),
         ({"AGENTMEMORY_PORT": "-1"}, "below 0"),
+        ({"AGENTMEMORY_WATCH": "poll"}, "AGENTMEMORY_WATCH='poll' is unknown: use one of kopf, list"),
     ],
 )
 def test_bad_values_are_named(environ: dict[str, str], said: str) -> None:

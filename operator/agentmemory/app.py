@@ -31,7 +31,7 @@ from agentmemory.kube import config, leases
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.resync import Pace, Resync
 from agentmemory.kube.watch import Watch, targets
-from agentmemory.kube.watch_kopf import KopfWatch
+from agentmemory.kube.watch_list import ListWatch
 from agentmemory.settings import Settings, from_environment
 from agentmemory.version import VERSION
 from agentmemory.web import application, serve
@@ -86,7 +86,7 @@ class Process:
             loop.add_signal_handler(number, self.stopping.set)
 
     async def _work(self, resync: Resync) -> None:
-        watch = self.watch or KopfWatch(self.login, self.install_signals, f"{self.settings.manager}/{VERSION}")
+        watch = self.watch or self._make_watch()
         workers = Workers(self.queue, self.reconcilers, self.metrics, self.settings.concurrency)
         async with asyncio.TaskGroup() as group:
             working = group.create_task(workers.run(), name="workers")
@@ -96,6 +96,13 @@ class Process:
                 group.create_task(self._lead(resync), name="lease"),
             ]
             group.create_task(self._stop(working, background), name="stop")
+
+    def _make_watch(self) -> Watch:
+        if self.settings.watch == "list":
+            return ListWatch(self._connect)
+        from agentmemory.kube.watch_kopf import KopfWatch  # its imports cost 30 MB
+
+        return KopfWatch(self.login, self.install_signals, f"{self.settings.manager}/{VERSION}")
 
     async def _lead(self, resync: Resync) -> None:
         await resync.synced.wait()
@@ -150,7 +157,8 @@ class Process:
         return self.lease is None or self.lease.held
 
     async def _connect(self, guard: Callable[[], bool] = lambda: True) -> KubeClient:
-        return KubeClient(await self.login(), manager=self.settings.manager, metrics=self.metrics, guard=guard)
+        manager, login = self.settings.manager, self.login
+        return KubeClient(await login(), manager=manager, metrics=self.metrics, guard=guard, login=login)
 
     def _make_lease(self) -> Lease:
         name, namespace = self.settings.manager, self.settings.namespace

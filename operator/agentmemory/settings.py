@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from agentmemory.core.errors import Invalid
 
 Role = Literal["platform", "tenant", "all"]
+Transport = Literal["kopf", "list"]
 
 DEFAULT_IMAGES: Mapping[str, str] = {"kafka": "apache/kafka:{version}"}
 
@@ -35,6 +36,8 @@ class Settings:
     engine_timeout: float = 300.0
     # The pause between two looks at something that is on its way.
     engine_poll: float = 2.0
+    # What carries the watch's events: kopf, or our own list and watch (docs/adr/0008-list-and-watch.md).
+    watch: Transport = "kopf"
     lease: bool = True
 
     @property
@@ -62,6 +65,7 @@ def from_environment(environ: Mapping[str, str], role: str | None = None) -> Set
         resync=_number(environ, "AGENTMEMORY_RESYNC_SECONDS", defaults.resync, least=1),
         port=int(_number(environ, "AGENTMEMORY_PORT", defaults.port, least=0)),
         stop_limit=_number(environ, "AGENTMEMORY_STOP_SECONDS", defaults.stop_limit, least=0),
+        watch=_watch(environ.get("AGENTMEMORY_WATCH") or defaults.watch),
         lease=environ.get("AGENTMEMORY_LEASE", "true") != "false",
     )
 
@@ -71,6 +75,15 @@ def _role(text: str) -> Role:
         if text == role:
             return role  # type: ignore[no-any-return]
     raise Invalid("InvalidSettings", f"role {text!r} is unknown: use one of {', '.join(get_args(Role))}")
+
+
+def _watch(text: str) -> Transport:
+    for transport in get_args(Transport):
+        if text == transport:
+            return transport  # type: ignore[no-any-return]
+    raise Invalid(
+        "InvalidSettings", f"AGENTMEMORY_WATCH={text!r} is unknown: use one of {', '.join(get_args(Transport))}"
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:
