@@ -34,8 +34,10 @@ check: ## ruff, mypy, layer rules, generated files up to date
 e2e: ## end-to-end tests alone, on the cluster that CLUSTER names (stand, kind or current)
 	$(RUN) pytest e2e -p no:cacheprovider $(if $(CLUSTER),--cluster $(CLUSTER))
 
-bench: ## measure the bars of the main job on a real cluster, result in build/bench/
-	$(RUN) python -m benchmarks
+bench: ## measure into build/bench/: the main job, or WORKLOAD=W1..W8 N=1000 TARGET=real|fake TOPICS=8
+	$(UV) run --quiet $(if $(WORKLOAD),--group bench) python -m benchmarks $(if $(WORKLOAD),--workload $(WORKLOAD) \
+	  $(if $(N),--n $(N)) $(if $(TARGET),--target $(TARGET)) $(if $(TOPICS),--topics $(TOPICS)) \
+	  $(if $(POLICY),--policy $(POLICY)) $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS))
 
 mutation: ## count the small wrongs in the code that the unit tests notice (PART=core alone), result in build/bench/
 	$(RUN) --group mutation python -m benchmarks.mutation $(if $(PART),--part $(PART))

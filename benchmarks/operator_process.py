@@ -4,7 +4,8 @@
 
 BENCH_KAFKA=<file>: Kafka in memory; its topics are read from the file at the start and written to it at the end, so
 that they outlive a restart. SIGUSR1 makes it unreachable, SIGUSR2 brings it back. A topic whose name contains `poison`
-is refused by policy. BENCH_PROFILE=<file>: cProfile's statistics of all threads are written there at the end.
+is refused by policy. BENCH_PROFILE=<file>: cProfile's statistics of all threads, in CPU seconds, are
+written there at the end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pstats
 import signal
 import sys
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -95,11 +97,11 @@ def profiled(run: Callable[[], int], file: Path) -> int:
     original = threading.Thread.run
 
     def with_profile(thread: threading.Thread) -> Any:
-        profiles.append(cProfile.Profile())
+        profiles.append(cProfile.Profile(time.thread_time))
         return profiles[-1].runcall(original, thread)
 
     threading.Thread.run = with_profile  # type: ignore[method-assign]
-    profiles.append(cProfile.Profile())
+    profiles.append(cProfile.Profile(time.thread_time))
     code = int(profiles[0].runcall(run))
     text = io.StringIO()
     statistics = pstats.Stats(profiles[0], stream=text)

@@ -61,6 +61,7 @@ async def w1(options: Options, target: Target) -> Figures:
             "driver_s": round(made.driving, 2),
             "created_bytes": len(orjson.dumps(families[0])),
             "object_bytes": len(orjson.dumps(sample)),
+            "object_parts": _parts(sample),
             "family_gets": made.cost.own.number("get", kind="TopicFamily"),
             "throttled": stage.api.throttled,
             **made.cost.details(),
@@ -72,6 +73,12 @@ async def w1(options: Options, target: Target) -> Figures:
         figures.configs = await bare.configs_of(target, objects.topic_names(families[0])[0])
     _bars(options, figures)
     return figures
+
+
+def _parts(obj: Object) -> dict[str, int]:
+    """Bytes of the object's parts."""
+    found = {"spec": obj["spec"], "status": obj["status"], "managedFields": obj["metadata"].get("managedFields")}
+    return {name: len(orjson.dumps(part)) for name, part in found.items() if part}
 
 
 def _bars(options: Options, figures: Figures) -> None:

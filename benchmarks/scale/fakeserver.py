@@ -49,9 +49,10 @@ class FakeServer:
 @contextmanager
 def running() -> Iterator[FakeServer]:
     """Started, and ended with the context."""
-    environ = os.environ | {"PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}"}
+    root = Path(os.environ.get("BENCH_SNAP") or ROOT)
+    environ = os.environ | {"PYTHONPATH": f"{root / 'operator'}{os.pathsep}{root}"}
     command = [sys.executable, "-m", "benchmarks.scale.fakeserver"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, env=environ) as process:
         try:
             assert process.stdout is not None
             yield FakeServer(json.loads(process.stdout.readline())["url"], process.pid)

@@ -1,12 +1,10 @@
-"""The objects of a run: one cluster, tenants with a namespace each, families of at least 4 KB as teams write them."""
+"""The objects of a run: one cluster, tenants with a namespace each, families as teams write them."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
 from typing import Any
-
-import orjson
 
 from agentmemory.kafka.credentials import Credentials
 from benchmarks.scale.options import Options
@@ -20,6 +18,7 @@ CLUSTER = "agents"
 WAY_IN = "kafka-way-in"
 SEGMENT = "agents"
 LEAST_BYTES = 4096
+"""What a family has at least once its status is written."""
 RETENTION, OTHER_RETENTION = "720h", "744h"
 REGION = "eu-central-1"
 POISON = "poison"
@@ -98,10 +97,8 @@ def family(options: Options, number: int, prefix: str = "trail") -> Object:
         "metadata": {**_named(name, namespace_of(of)), "labels": _labels(of, name)},
         "spec": _spec(options, of),
     }
-    # What `kubectl apply` leaves on every object, and the notes that teams keep there.
-    applied = orjson.dumps(made).decode()
+    # The notes that teams and their tools keep there.
     made["metadata"]["annotations"] = {
-        "kubectl.kubernetes.io/last-applied-configuration": applied + "\n",
         "example.com/runbook": RUNBOOK,
         "argocd.argoproj.io/tracking-id": f"memory:agentmemory.dev/TopicFamily:{namespace_of(of)}/{name}",
     }

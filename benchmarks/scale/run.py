@@ -14,7 +14,7 @@ from typing import TypeVar
 import uvloop
 
 from benchmarks.result import FOLDER
-from benchmarks.scale import creation
+from benchmarks.scale import changing, creation, resting, troubling
 from benchmarks.scale.figures import Figures
 from benchmarks.scale.options import Options
 from benchmarks.scale.targets import Target, opened
@@ -24,6 +24,13 @@ Workload = Callable[[Options, Target], Awaitable[Figures]]
 
 WORKLOADS: dict[str, Workload] = {
     "W1": creation.w1,
+    "W2": resting.w2,
+    "W3": changing.w3,
+    "W4": changing.w4,
+    "W5": changing.w5,
+    "W6": troubling.w6,
+    "W7": troubling.w7,
+    "W8": resting.w8,
 }
 # Seconds for a whole part besides the phases' own limits: starts, ends, and W2's look.
 SPARE = 900.0
@@ -70,5 +77,5 @@ def _keep_logs(place: Path, to: Path) -> None:
         shutil.copy(log, to / f"{log.parent.name}-{log.name}")
 
 
-def _stop(number: int, frame: object) -> None:
+def _stop(number: int, _: object) -> None:
     raise SystemExit(128 + number)

@@ -93,7 +93,9 @@ class Stage:
         def what() -> str:
             self.check()
             some = next(iter(observer.awaited))[0]
-            return f"{len(observer.awaited)} of {len(keys)} are not Ready, for instance {some}: {observer.seen.get(some)}"
+            return (
+                f"{len(observer.awaited)} of {len(keys)} are not Ready, for instance {some}: {observer.seen.get(some)}"
+            )
 
         await observer.until(lambda: not observer.awaited, self.options.patience, what)
         return [observer.ready_at[key] for key in keys]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import signal
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -49,6 +50,8 @@ class Target:
     kafka_down: Callable[[], Awaitable[None]]
     kafka_up: Callable[[], Awaitable[None]]
     admin: Callable[[], Any]
+    # The names of all topics; of a fake Kafka once the operator has ended.
+    topics: Callable[[], Awaitable[set[str]]]
     # The other processes by name, for what they cost.
     others: Mapping[str, int] = field(default_factory=dict)
 
@@ -88,6 +91,13 @@ def _real(options: Options, folder: Path) -> Iterator[Target]:
         async def up() -> None:
             await asyncio.to_thread(kafka.start_broker, BROKER)
 
+        async def topics() -> set[str]:
+            admin = KafkaAdmin(kafka.credentials(), limit=60.0)
+            try:
+                return set(await admin.list_topics())
+            finally:
+                await admin.close()
+
         async def mark() -> int:
             return control.audit_log.stat().st_size
 
@@ -106,6 +116,7 @@ def _real(options: Options, folder: Path) -> Iterator[Target]:
             down,
             up,
             lambda: KafkaAdmin(kafka.credentials(), limit=60.0),
+            topics,
             {
                 "apiserver": control.processes.pid("kube-apiserver") or 0,
                 "etcd": control.processes.pid("etcd") or 0,
@@ -127,6 +138,12 @@ def _fake(options: Options, folder: Path) -> Iterator[Target]:
         async def up() -> None:
             operators.send(signal.SIGUSR2)
 
+        async def topics() -> set[str]:
+            found: set[str] = set()
+            for file in folder.glob("kafka-*.pickle"):
+                found |= set(pickle.loads(file.read_bytes())[0])
+            return found
+
         yield Target(
             options,
             folder,
@@ -139,6 +156,7 @@ def _fake(options: Options, folder: Path) -> Iterator[Target]:
             down,
             up,
             lambda: FakeAdmin(FakeKafka(brokers=1), FAKE_CREDENTIALS),
+            topics,
             {"fake apiserver": server.pid},
         )
 
@@ -197,5 +215,3 @@ def _context(kubeconfig: Path) -> ssl.SSLContext:
 
 def _pid(node: Any) -> int:
     return node.process.pid if node.process else 0
-
-
