@@ -48,9 +48,9 @@ class Router:
 
     def __call__(self, new: Object | None, previous: Object | None) -> None:
         """Enqueue whoever cares for this change, but not the key whose own reconcile made it."""
-        current = CURRENT.get()
+        made_by = key_of(new) if new is not None and self._store.is_echo(new) else CURRENT.get()
         for key in self.keys(new, previous):
-            if key != current:
+            if key != made_by:
                 self._queue.add(key, self._priority(key, new, previous))
 
     def keys(self, new: Object | None, previous: Object | None) -> set[Key]:

@@ -9,6 +9,7 @@ Objects are shared, not copied: callers must not change what they get. Belongs t
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from sys import intern
 from typing import Any, TypeVar
 
@@ -33,6 +34,10 @@ class Store:
         self._gone: OrderedDict[str, None] = OrderedDict()
         # key -> how it was made -> the object that it was made of, and what came out
         self._made: dict[Key, dict[Any, tuple[Object, Any]]] = {}
+        # key -> the object about which something was told in another way than by its status, and what
+        self._told: dict[Key, tuple[Object, str]] = {}
+        # key -> how to tell the echo of our write that is under way
+        self._expected: dict[Key, Callable[[Object], bool]] = {}
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -58,6 +63,29 @@ class Store:
         made: T = known[1]
         return made
 
+    @contextmanager
+    def expecting(self, key: Key, is_echo: Callable[[Object], bool]) -> Iterator[None]:
+        """While a write of ours is under way: its echo may come before its answer, and is nobody's news but ours."""
+        self._expected[key] = is_echo
+        try:
+            yield
+        finally:
+            del self._expected[key]
+
+    def is_echo(self, obj: Object) -> bool:
+        """Whether this is what our write that is under way makes of the object."""
+        expected = self._expected.get(key_of(obj))
+        return expected is not None and expected(obj)
+
+    def tell(self, obj: Object, what: str) -> None:
+        """Remember that `what` was told about this very state of the object, which cannot say it itself."""
+        self._told[key_of(obj)] = (obj, what)
+
+    def was_told(self, obj: Object, what: str) -> bool:
+        """Whether `tell` was called so."""
+        known, told = self._told.get(key_of(obj), (None, ""))
+        return known is obj and told == what
+
     def put(self, obj: Object) -> bool:
         """Take over a complete object. True when it was news: a newer resourceVersion, and not known as gone."""
         key, metadata = key_of(obj), obj["metadata"]
@@ -78,6 +106,7 @@ class Store:
             return False
         self._remember_gone(previous["metadata"].get("uid"))
         self._made.pop(key, None)
+        self._told.pop(key, None)
         names = self._kinds[key.kind][key.namespace]
         del names[key.name]
         if not names:

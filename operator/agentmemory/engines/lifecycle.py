@@ -1,6 +1,7 @@
 """Beginning and end of an object's care: paused, its finalizer, and a fresh look before anything is destroyed."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from agentmemory.api.labels import FINALIZER, PAUSED
@@ -9,6 +10,7 @@ from agentmemory.core.key import Key, key_of
 from agentmemory.core.store import Store
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.errors import Stale
+from agentmemory.kube.status import same_but_for
 
 Object = dict[str, Any]
 
@@ -32,7 +34,9 @@ async def hold(kube: KubeClient, store: Store, obj: Object) -> Object:
     """Put our finalizer on and return the object as it then is; no call when it is there. Raises Stale on a change."""
     if has_finalizer(obj):
         return obj
-    written = await _write(kube, obj, [*(obj["metadata"].get("finalizers") or ()), FINALIZER])
+    wanted = [*(obj["metadata"].get("finalizers") or ()), FINALIZER]
+    with store.expecting(key_of(obj), partial(_is_echo, obj, wanted)):
+        written = await _write(kube, obj, wanted)
     if written is None:
         raise Stale("Gone", f"{key_of(obj)} was deleted")
     store.put(written)
@@ -43,7 +47,9 @@ async def release(kube: KubeClient, store: Store, obj: Object) -> Object:
     """Take our finalizer off; the object may be gone after that. Raises Stale on a change."""
     if not has_finalizer(obj):
         return obj
-    written = await _write(kube, obj, [name for name in obj["metadata"]["finalizers"] if name != FINALIZER])
+    wanted = [name for name in obj["metadata"]["finalizers"] if name != FINALIZER]
+    with store.expecting(key_of(obj), partial(_is_echo, obj, wanted)):
+        written = await _write(kube, obj, wanted)
     if written is None or is_ending(written):
         return obj  # gone, or about to be told so by the watch
     store.put(written)
@@ -77,6 +83,15 @@ async def namespace_is_ending(kube: KubeClient, store: Store, namespace: str) ->
     except (Transient, Denied):
         return False
     return found is None or is_ending(found)
+
+
+def _is_echo(obj: Object, finalizers: list[str], seen: Object) -> bool:
+    same_status = seen.get("status") == obj.get("status")
+    return (
+        (seen["metadata"].get("finalizers") or []) == finalizers
+        and same_status
+        and same_but_for(seen, obj, "finalizers")
+    )
 
 
 async def _write(kube: KubeClient, obj: Object, finalizers: list[str]) -> Object | None:

@@ -14,13 +14,13 @@ from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.engines.lifecycle import confirm_ending, confirm_unchanged, namespace_is_ending, release
-from agentmemory.engines.notice import warn
 from agentmemory.families import policy
 from agentmemory.families.model import Seen
 from agentmemory.families.pace import Pace, partitions
 from agentmemory.families.topics import Topics
 from agentmemory.families.world import World
 from agentmemory.kube.errors import NotLeading
+from agentmemory.kube.events import warn
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,6 @@ from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.engines.handover import Handover
 from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
-from agentmemory.engines.notice import warn
 from agentmemory.engines.outage import Outages, Unanswered
 from agentmemory.engines.verdict import sum_up
 from agentmemory.engines.wake import FrameWatch
@@ -30,6 +29,7 @@ from agentmemory.families.pace import Pace, partitions
 from agentmemory.families.settled import Settled, Verdict, basis_of
 from agentmemory.families.topics import DirectTopics, Topics
 from agentmemory.families.world import World, gather
+from agentmemory.kube.events import warn
 from agentmemory.kube.status import write_status
 
 log = structlog.get_logger(__name__)

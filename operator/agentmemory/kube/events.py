@@ -1,4 +1,7 @@
-"""A warning for an object's author that no condition can carry, because the next look would wipe it off: an Event."""
+"""A warning for an object's author that no condition can carry: an Event.
+
+Because the next look would wipe the condition off, or because the API server does not take the object's status.
+"""
 
 import hashlib
 from datetime import datetime
@@ -18,11 +21,10 @@ Object = dict[str, Any]
 MANAGER = "agent-memory-operator"
 
 
-def event(obj: Object, reason: str, message: str, now: datetime) -> Object:
+def event(obj: Object, reason: str, message: str, stamp: str) -> Object:
     """A Warning about `obj`. Its name is drawn from what it says: the same words are one Event."""
     key, metadata = key_of(obj), obj["metadata"]
     digest = hashlib.sha256("\n".join((metadata["uid"], reason, message)).encode()).hexdigest()[:16]
-    stamp = timestamp(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
@@ -46,9 +48,14 @@ def event(obj: Object, reason: str, message: str, now: datetime) -> Object:
 
 async def warn(kube: KubeClient, obj: Object, reason: str, message: str, now: datetime) -> None:
     """Log it and post it. Never fails the caller: it has been logged, and Events are a courtesy."""
+    await post(kube, obj, reason, message, timestamp(now))
+
+
+async def post(kube: KubeClient, obj: Object, reason: str, message: str, stamp: str) -> None:
+    """As `warn`, with the time as Kubernetes writes it."""
     log.warning(message, key=str(key_of(obj)), reason=reason)
     try:
-        await kube.create(event(obj, reason, message, now))
+        await kube.create(event(obj, reason, message, stamp))
     except AlreadyExists:
         log.debug("the same event is there", key=str(key_of(obj)), reason=reason)
     except OperatorError as error:
