@@ -161,22 +161,28 @@ async def w5(options: Options, target: Target) -> Figures:
 async def _round(stage: Stage, edits: Edits) -> float:
     """Start the operator and edit while it replays; how long the oldest key waited at most (seconds)."""
     await stage.operators.start()
-    over, oldest = False, 0.0
+    leading, over, oldest = asyncio.Event(), False, 0.0
 
     async def look() -> None:
         nonlocal over, oldest
         end = time.monotonic() + stage.options.patience
         while not over:
             found = await stage.operators.numbers()
+            if found.leading == len(stage.operators.all):
+                leading.set()
             oldest = max(oldest, found.oldest)
             # What edits alone keep in the queue is no replay.
             busy = found.waiting + found.running > max(10, EDITS_A_SECOND * LOOK)
-            over = found.families >= min(stage.options.n, EDITS) and not busy
+            over = leading.is_set() and found.families >= stage.options.n and not busy
             if time.monotonic() > end:
                 raise NotMeasured(f"the replay does not end within {stage.options.patience:.0f} s: {found}")
             await asyncio.sleep(LOOK)
 
+    async def edit() -> None:
+        await leading.wait()
+        await edits.during(lambda: not over)
+
     async with asyncio.TaskGroup() as group:
         group.create_task(look())
-        group.create_task(edits.during(lambda: not over))
+        group.create_task(edit())
     return oldest

@@ -129,7 +129,7 @@ def _real(options: Options, folder: Path) -> Iterator[Target]:
 @contextmanager
 def _fake(options: Options, folder: Path) -> Iterator[Target]:
     with fakeserver.running() as server:
-        (folder / "kubeconfig").write_text(yaml.safe_dump(server.kubeconfig()))
+        server.kubeconfig(folder / "kubeconfig")
         operators = Operators([_fake_operator(options, role, folder) for role in _roles(options)])
 
         async def down() -> None:
