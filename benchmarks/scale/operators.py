@@ -26,6 +26,10 @@ STOP_LIMIT = 40.0
 LOOK = 0.1
 
 
+# Settings of the operator that may be compared with one another by setting them outside.
+COMPARED = frozenset({"AGENTMEMORY_WATCH", "AGENTMEMORY_CONCURRENCY"})
+
+
 @dataclass
 class Operator:
     """One process of one role. `module` and its arguments are the command; `env` is added to ours."""
@@ -39,7 +43,11 @@ class Operator:
 
     def start(self) -> None:
         self.port = self.port or free_ports(1)[0]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("AGENTMEMORY_", "BENCH_"))}
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            if name in COMPARED or not name.startswith(("AGENTMEMORY_", "BENCH_"))
+        }
         environ |= {"PYTHONPATH": f"{ROOT / 'operator'}{os.pathsep}{ROOT}", **self.env}
         environ |= {"AGENTMEMORY_PORT": str(self.port), "POD_NAME": f"{self.role}-bench"}
         # The kernel ends it with us even when we are killed.
