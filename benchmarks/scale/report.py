@@ -12,6 +12,7 @@ from rich.table import Table
 from benchmarks.result import FOLDER
 from benchmarks.scale.figures import COMMON, Figures
 from benchmarks.scale.options import Options
+from benchmarks.scale.plot import draw
 
 Result = dict[str, Any]
 
@@ -28,7 +29,10 @@ def show(options: Options, figures: Figures, folder: Path = FOLDER) -> None:
     console.print(f"[bold]{options.name}[/bold]: written to {folder / options.name}.json")
     for bar in figures.bars:
         console.print(f"  {'[green]met   [/green]' if bar.met else '[red]missed[/red]'} {bar.text()}")
-    console.print(_table(results(folder)))
+    found = results(folder)
+    console.print(_table(found))
+    draw(found, folder / "results.svg")
+    console.print(f"picture: {folder / 'results.svg'}")
 
 
 def _table(found: list[Result]) -> Table:

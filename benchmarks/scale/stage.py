@@ -109,7 +109,7 @@ class Stage:
         """Fills in the Cost at the end; with `settle` it waits first until the operator has nothing more to do."""
         cost = Cost()
         mark, before = await self.target.mark(), self.operators.usage()
-        others = {name: usage(pid).cpu for name, pid in self.target.others.items()}
+        others = {pid: usage(pid).cpu for pid in self.target.others().values()}
         own, began = time.process_time(), time.monotonic()
         yield cost
         cost.seconds = time.monotonic() - began
@@ -117,7 +117,8 @@ class Stage:
             await self.operators.idle(PREPARE_LIMIT)
         after = self.operators.usage()
         cost.cpu, cost.rss, cost.peak = after.cpu - before.cpu, after.rss, after.peak
-        spent = {name: round(usage(pid).cpu - others[name], 2) for name, pid in self.target.others.items()}
+        now = self.target.others().items()
+        spent = {name: round(usage(pid).cpu - others.get(pid, 0.0), 2) for name, pid in now}
         cost.others = {**spent, "driver": round(time.process_time() - own, 2)}
         cost.traffic = await self.target.traffic_since(mark)
 

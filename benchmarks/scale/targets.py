@@ -8,7 +8,7 @@ import signal
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,8 @@ class Target:
     admin: Callable[[], Any]
     # The names of all topics; of a fake Kafka once the operator has ended.
     topics: Callable[[], Awaitable[set[str]]]
-    # The other processes by name, for what they cost.
-    others: Mapping[str, int] = field(default_factory=dict)
+    # The other processes by name, for what they cost; a restarted one has another pid.
+    others: Callable[[], Mapping[str, int]]
 
     @property
     def real(self) -> bool:
@@ -117,10 +117,10 @@ def _real(options: Options, folder: Path) -> Iterator[Target]:
             up,
             lambda: KafkaAdmin(kafka.credentials(), limit=60.0),
             topics,
-            {
+            lambda: {
                 "apiserver": control.processes.pid("kube-apiserver") or 0,
                 "etcd": control.processes.pid("etcd") or 0,
-                "kafka broker": broker.process.pid if broker.process else 0,
+                "kafka broker": _pid(broker),
                 "kafka controller": _pid(kafka.nodes[0]),
             },
         )
@@ -157,7 +157,7 @@ def _fake(options: Options, folder: Path) -> Iterator[Target]:
             up,
             lambda: FakeAdmin(FakeKafka(brokers=1), FAKE_CREDENTIALS),
             topics,
-            {"fake apiserver": server.pid},
+            lambda: {"fake apiserver": server.pid},
         )
 
 
