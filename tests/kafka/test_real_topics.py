@@ -1,5 +1,7 @@
 """Topics on a real broker: what is made, what is refused and in which words."""
 
+import asyncio
+
 import pytest
 
 from agentmemory.core.errors import Invalid, OperatorError, Transient
@@ -140,3 +142,12 @@ async def test_names_that_do_not_exist_and_cannot(admin: KafkaAdmin) -> None:
     found = await admin.describe_topics(["acme.absent", "acme/not.a.name"])
     assert set(found) == {"acme/not.a.name"}
     assert isinstance(found["acme/not.a.name"], Invalid)
+
+
+async def test_five_hundred_calls_at_once_are_all_answered(admin: KafkaAdmin) -> None:
+    """More than one connection takes: they wait for their turn, none is refused."""
+    name = "acme.agents.busy.events"
+    made = await _make(admin, name)
+    found = await asyncio.gather(*(admin.describe_topics([name]) for _ in range(500)))
+    assert [_view(one, name).topic_id for one in found] == [made.topic_id] * 500
+    await admin.delete_topics(ids=[made.topic_id])

@@ -23,6 +23,8 @@ from agentmemory.kafka.tls import client_context
 CLIENT_ID = "agent-memory-operator"
 CONNECT_LIMIT = 5.0
 """Seconds for one connection (TCP, TLS, login): a lost node never answers, the others shall have their turn."""
+AT_ONCE = 64
+"""Requests under way on one link; more wait for their turn. kafka-python refuses above its own limit."""
 CLOSE_LIMIT = 2.0
 """Seconds that closing may take before the connection is left to its daemon thread."""
 
@@ -34,6 +36,7 @@ class Link:
         self._net = net
         self._manager = manager
         self._waiters: set[asyncio.Future[Any]] = set()
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._closed = False
 
     @classmethod
@@ -61,7 +64,7 @@ class Link:
         """
         deadline = time.monotonic() + limit
         pause = 0.02
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(limit), self._slots:
             while True:
                 left_ms = (deadline - time.monotonic()) * 1000
                 try:
@@ -142,8 +145,8 @@ def _configs(credentials: Credentials, limit: float) -> dict[str, Any]:
         "request_timeout_ms": limit * 1000,
         "socket_connection_setup_timeout_ms": min(limit, CONNECT_LIMIT) * 1000,
         "reconnect_backoff_max_ms": 1000,
-        # More at once than the default 5: the library refuses instead of queueing above it; brokers take one by one.
-        "max_in_flight_requests_per_connection": 100,
+        # The library refuses instead of queueing above this; brokers take one by one.
+        "max_in_flight_requests_per_connection": AT_ONCE + 1,
         **(sasl if credentials.username is not None else {}),
     }
 
