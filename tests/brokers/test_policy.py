@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmemory.api.base import parse
+from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase, stalled
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.brokers import desired, policy
@@ -25,7 +26,9 @@ SILENT = Sight(error=Transient("X", "no answer"))
 STUCK = Trouble("CrashLoopBackOff", "it ends again and again")
 
 
-def cluster(generation: int = 1, reason: str = "Ready", ready: int = 3, **metadata: Any) -> MemoryCluster:
+def cluster(
+    generation: int = 1, reason: str = "Ready", ready: int = 3, version: str | None = None, **metadata: Any
+) -> MemoryCluster:
     condition = {
         "type": "Ready",
         "status": "True",
@@ -37,7 +40,7 @@ def cluster(generation: int = 1, reason: str = "Ready", ready: int = 3, **metada
         MemoryCluster,
         {
             "metadata": {"name": "mem", "namespace": "data", "uid": "u", "generation": generation, **metadata},
-            "spec": {"engine": "kafka"},
+            "spec": {"engine": "kafka"} | ({} if version is None else {"version": version}),
             "status": {
                 "observedGeneration": 1,
                 "clusterId": "id",
@@ -109,6 +112,18 @@ FOUND = {
         "kubectl logs mem-1001",
     ),
     "brokers are still to be made": (world(pool=pool_model(replicas=4)), "BrokersStarting", "Registered", "made"),
+    "it starts for just as long as it may": (
+        world(pods=changed(state=PodState.STARTING, running_since=NOW - timedelta(minutes=5))),
+        "BrokersStarting",
+        "Starting",
+        "waiting for mem-1001",
+    ),
+    "more brokers than wanted": (
+        world(pool=pool_model(replicas=2)),
+        "ScaleDownUnsupported",
+        "Registered",
+        "Set replicas back to 3",
+    ),
     "Kafka is silent": (world(sight=SILENT, pods=changed(running_since=LATE)), "KafkaUnavailable", "Starting", "no"),
     "Kafka refuses us": (world(sight=Sight(error=Denied("X", "no right"))), "KafkaRefuses", "Starting", "no right"),
 }
@@ -121,6 +136,7 @@ def test_judged(case: str) -> None:
     assert found.reason == reason
     assert words in found.message
     assert policy.state_of(made, 1001) == state
+    assert policy.reason_of(made, 1001) == (reason if state == "Failed" else "")
 
 
 GATES = {
@@ -132,6 +148,16 @@ GATES = {
         "volumes stay",
     ),
     "a cluster without its authority": (world(authority=None), "ClusterNotReady", "identity"),
+    "a cluster that is refused": (
+        world(cluster=cluster(version="4.999.0")),
+        "ClusterRefused",
+        "MemoryCluster mem is refused: spec.version 4.999.0 is not known",
+    ),
+    "a pool that is refused": (
+        world(pool=pool_model(resources={"cpu": "1", "memory": "100Mi"})),
+        "MemoryTooSmall",
+        "spec.resources.memory is 100Mi",
+    ),
     "volumes of another cluster": (
         world(volumes={1000: Volume(1000, "other", ending=False), 1001: Volume(1001, "id", ending=False)}),
         "VolumesFound",
@@ -152,6 +178,61 @@ def test_gates(case: str) -> None:
     assert found is not None
     assert found.reason == reason
     assert words in found.message
+
+
+def test_checks_of_a_cluster_that_is_not_there_find_nothing() -> None:
+    """Each check stands alone: what an earlier one would have said is passed over, not met with a crash."""
+    gone = world(cluster=None, volumes={1000: Volume(1000, "other", ending=False)})
+    assert policy.cluster_is_sound(gone) is None
+    found = policy.volumes_are_the_clusters(gone)
+    assert found is not None
+    assert "MemoryCluster mem is None" in found.message
+
+
+def remembered(**states: str) -> BrokerPool:
+    """A pool whose status says so of `mem-<id>`; written as mem1001="Registered"."""
+    brokers = [{"id": int(name[3:]), "pod": f"mem-{name[3:]}", "state": state} for name, state in states.items()]
+    return parse(BrokerPool, {**pool_model().model_dump(by_alias=True, mode="json"), "status": {"brokers": brokers}})
+
+
+@pytest.mark.parametrize(
+    ("known", "state"),
+    [
+        ({}, "Starting"),
+        ({"mem1001": "Registered"}, "Registered"),
+        ({"mem1001": "Starting"}, "Starting"),
+        ({"mem1000": "Registered"}, "Starting"),
+        ({"mem1000": "Registered", "mem1001": "Failed"}, "Starting"),
+        ({"mem1000": "Failed", "mem1001": "Registered"}, "Registered"),
+    ],
+)
+def test_what_kafka_said_last_stands_while_it_is_silent(known: dict[str, str], state: str) -> None:
+    assert policy.state_of(world(pool=remembered(**known), sight=SILENT), 1001) == state
+
+
+@pytest.mark.parametrize(
+    ("replicas", "ids", "waiting", "used", "expected"),
+    [
+        (3, (), (), (), (1000, 1001, 1002)),
+        (3, (), (), (1000, 1002), (1001, 1003, 1004)),
+        (3, (1005,), (), (1000,), (1001, 1002, 1005)),
+        (3, (1005,), (1007, 1009), (), (1005, 1007, 1009)),
+        (3, (1005, 1006), (1009, 1007), (), (1005, 1006, 1007)),
+        (1, (1005, 1006), (1007,), (), (1005, 1006)),
+    ],
+)
+def test_the_lowest_free_ids_are_taken(
+    replicas: int, ids: tuple[int, ...], waiting: tuple[int, ...], used: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    volumes = {node: Volume(node, "id", ending=False) for node in waiting}
+    made = world(
+        pool=pool_model(replicas=replicas),
+        ids=frozenset(ids),
+        volumes=volumes,
+        taken=frozenset(used[:1]),
+        sight=Sight(registered=frozenset(used[1:])),
+    )
+    assert policy.wanted_ids(made) == expected
 
 
 def test_the_engine_needs_a_cluster() -> None:

@@ -23,6 +23,7 @@ from tests.fakekafka import FakeKafka
 from tests.teams import CLUSTER_KEY, PLATFORM, TEAM, client, family
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+LATER = datetime(2026, 1, 3, tzinfo=UTC)
 ENDING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 PASSWORD = "p" * PASSWORD_LENGTH
 
@@ -111,6 +112,7 @@ def test_names_that_the_api_once_let_through() -> None:
     found = policy.judge(dotted())
     assert found is not None
     assert found.reason == "InvalidName"
+    assert "client 'a.b' must be a DNS label" in found.message
     assert not policy.is_own_finding(dotted())
 
 
@@ -133,7 +135,11 @@ def test_served() -> None:
     assert "names b, which namespace support-agents does not have" in missing.message
     many = make_world(client(access=[access(name, "Consume") for name in "abcd"]))
     assert "a, b, c and others" in policy.served(many).message
-    assert "RoleBinding" in policy.rights_pending(make_world()).message
+    three = make_world(client(access=[access(name, "Consume") for name in "abc"]))
+    assert "names a, b, c, which namespace" in policy.served(three).message
+    pending = policy.rights_pending(make_world())
+    assert (pending.kind, pending.reason) == ("Progressing", "RightsPending")
+    assert "RoleBinding" in pending.message
 
 
 def rule(kind: str, name: str, operation: str) -> Acl:
@@ -213,8 +219,17 @@ def test_secret() -> None:
     world = make_world(client(secretName="creds"))
     made = desired.secret(world, desired.settings(world, PASSWORD, "PEM\n"))
     assert (made["metadata"]["name"], made["metadata"]["namespace"], made["type"]) == ("creds", TEAM, "Opaque")
-    (owner,) = made["metadata"]["ownerReferences"]
-    assert (owner["kind"], owner["uid"], owner["controller"]) == ("MemoryClient", "MemoryClient-bot", True)
+    assert (made["apiVersion"], made["kind"]) == ("v1", "Secret")
+    assert made["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "agent-memory-operator"}
+    assert made["metadata"]["ownerReferences"] == [
+        {
+            "apiVersion": "agentmemory.dev/v1alpha1",
+            "kind": "MemoryClient",
+            "name": "bot",
+            "uid": "MemoryClient-bot",
+            "controller": True,
+        }
+    ]
     content = {name: base64.b64decode(value).decode() for name, value in made["data"].items()}
     files = {name: content.pop(name).splitlines()[1:] for name in ("client.properties", "librdkafka.conf")}
     assert content == {
@@ -316,10 +331,21 @@ def test_status() -> None:
     assert status | names_in_it == status
     assert status["observedGeneration"] == 4
     assert {entry["state"] for entry in status["enforcement"]} == {"Enforced"}
+    assert {entry["path"]: entry["mechanism"] for entry in status["enforcement"]} == {
+        "spec.access": "prefixed ACLs of the client's own user; what is not listed is denied",
+        "spec.authentication": "SCRAM-SHA-512 over TLS; the user has no other mechanism",
+    }
+    assert {one["observedGeneration"] for one in status["conditions"]} == {4}
     known = {**obj, "status": status}
+    assert desired.status(known, world, ready(), LATER, given=True) == status, "time alone changes nothing"
     kept = desired.status(known, world, refused("X", "x"), NOW, given=None)
     assert kept | names_in_it == kept
-    assert {entry["state"] for entry in kept["enforcement"]} == {"Unverified"}
+    assert {entry["path"]: entry["state"] for entry in kept["enforcement"]} == {
+        "spec.access": "Unverified",
+        "spec.authentication": "Unverified",
+    }
+    assert all("see the conditions" in entry["reason"] for entry in kept["enforcement"])
+    assert desired.status(stored(client()), world, ready(), NOW, given=True)["observedGeneration"] == 0
     taken = desired.status(known, world, refused("X", "x"), NOW, given=False)
     assert "principal" not in taken
     assert taken["secretName"] == "bot-kafka"

@@ -1,6 +1,8 @@
 """Each check by itself, where the stories do not come by."""
 
+from base64 import b64encode
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +11,10 @@ from agentmemory.api.conditions import Phase, stalled
 from agentmemory.clusters import desired, policy, status
 from agentmemory.clusters.world import World
 from agentmemory.core.errors import Denied, Transient
+from agentmemory.engines.kafka import pki
 from agentmemory.engines.kafka.engine import KafkaEngine
 from agentmemory.engines.kafka.quorum import Claim, plan
+from agentmemory.engines.placement import Lost
 from agentmemory.engines.pods import PodState, Trouble
 from agentmemory.engines.sight import Sight
 from tests.engines.builders import NOW, cluster_model, pod_view, pool_model
@@ -53,6 +57,7 @@ FOUND = {
     "a stuck controller": (world(pods=changed(1, trouble=STUCK)), "ImagePullBackOff", "no such image"),
     "a stuck broker is its pool's to tell": (world(pods=changed(1000, trouble=STUCK)), "Ready", ""),
     "a hindrance": (world(hindrances=(LATER,)), "VolumeCannotGrow", ""),
+    "a lost machine": (world(lost=(Lost(pod_view(1), "n7"),)), "NodeLost", "pod mem-1 is on node n7"),
     "a roll-out": (world(rolling=Phase("Progressing", "Rolling", "x")), "Rolling", "x"),
     "a controller that starts": (world(pods=changed(2, state=PodState.STARTING)), "ControllersStarting", "mem-2"),
     "no pools": (world(pools=()), "NoBrokers", "spec.clusterRef.name mem"),
@@ -80,6 +85,40 @@ def test_judged(case: str) -> None:
     found = policy.judge(made)
     assert found.reason == reason
     assert words in found.message
+
+
+CA = pki.new_authority("mem", NOW)
+AUTHORITY = {
+    "data": {name: b64encode(text.encode()).decode() for name, text in (("ca.crt", CA.cert), ("ca.key", CA.key))}
+}
+GATES = {
+    "a version that nobody knows": (world(cluster=cluster_model(version="4.999.0")), "UnknownVersion", "4.999.0"),
+    "volumes of another cluster": (
+        world(claims={0: Claim(0, "other", "d", begun=True)}, authority=AUTHORITY),
+        "VolumesFound",
+        "mem-0",
+    ),
+    "no authority under running nodes": (world(), "AuthorityLost", "mem"),
+    "an authority that has ended": (
+        replace(world(authority=AUTHORITY), now=NOW + timedelta(days=36_500)),
+        "AuthorityUnusable",
+        "Secret mem-ca",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GATES)
+def test_gates(case: str) -> None:
+    made, reason, words = GATES[case]
+    found = policy.first(policy.GATES, made)
+    assert found is not None
+    assert found.reason == reason
+    assert words in found.message
+
+
+@pytest.mark.parametrize("made", [world(authority=AUTHORITY), world(pods={})], ids=["an authority", "no nodes yet"])
+def test_nothing_is_in_the_way(made: World) -> None:
+    assert policy.first(policy.GATES, made) is None
 
 
 def test_more_brokers_than_copies_can_lose_one() -> None:

@@ -70,6 +70,11 @@ def test_what_is_no_label_is_refused(parts: tuple[str, str, str, str], told: str
         names.topic_name(*parts)
 
 
+def test_a_client_that_is_no_label_is_refused_by_its_part() -> None:
+    with pytest.raises(ValueError, match=r"client 'b\.c' must be a DNS label"):
+        names.principal("support", "agents", "b.c")
+
+
 @pytest.mark.parametrize("name", ["a.b.c", "a.b.c.d.e", "__consumer_offsets", "a.b..d", "A.b.c.d"])
 def test_foreign_topic_names_are_not_split(name: str) -> None:
     with pytest.raises(ValueError, match=r"<topic>|DNS label"):
@@ -81,6 +86,7 @@ def test_prefixes_end_with_a_dot_and_node_names_with_the_id() -> None:
     assert names.group_prefix("support", "agents", "bot") == "support.agents.bot."
     assert names.transactional_id_prefix("support", "agents", "bot") == "support.agents.bot."
     assert names.node_name("agents", 1000) == "agents-1000"
+    assert names.node_name("agents", 0) == "agents-0"
 
 
 @pytest.mark.parametrize("cluster", ["9lives", "c" * 41, "a.b", ""])

@@ -41,6 +41,12 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         units.parse_quantity(text)
 
 
+def test_the_largest_that_64_bits_hold_is_taken() -> None:
+    assert units.parse_quantity("9223372036854.775807M") == units.MAX_INT64
+    with pytest.raises(ValueError, match="64 bits"):
+        units.parse_quantity("9223372036854.775808M")
+
+
 @pytest.mark.parametrize("text", ["8Ei", "10E", "922337203685477580k"])
 def test_more_than_64_bits_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="64 bits"):
@@ -48,7 +54,19 @@ def test_more_than_64_bits_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(1, "1"), (1000, "1000"), (1024, "1Ki"), (3 * 2**40, "3Ti"), (1536, "1536")]
+    ("value", "text"),
+    [
+        (1, "1"),
+        (1000, "1000"),
+        (1536, "1536"),
+        (2**10, "1Ki"),
+        (5 * 2**20, "5Mi"),
+        (1025 * 2**20, "1025Mi"),
+        (2**30, "1Gi"),
+        (3 * 2**40, "3Ti"),
+        (1023 * 2**50, "1023Pi"),
+        (7 * 2**60, "7Ei"),
+    ],
 )
 def test_the_largest_exact_suffix_is_written(value: int, text: str) -> None:
     assert units.format_quantity(value) == text
@@ -95,6 +113,21 @@ def test_whatever_the_pattern_lets_through_is_read(text: str) -> None:
 )
 def test_known_durations(text: str, span: timedelta) -> None:
     assert units.parse_duration(text) == span
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(0), "0s"),
+        (timedelta(seconds=5400), "1h30m"),
+        (timedelta(days=30), "720h"),
+        (timedelta(milliseconds=250), "250ms"),
+        (timedelta(seconds=59, milliseconds=1), "59s1ms"),
+        (timedelta(hours=99_999, minutes=59, seconds=59, milliseconds=999), "99999h59m59s999ms"),
+    ],
+)
+def test_the_shortest_form_of_a_duration_is_written(span: timedelta, text: str) -> None:
+    assert units.format_duration(span) == text
 
 
 @pytest.mark.parametrize("text", ["", "5", "-5h", "+5h", "1d", "1.5h", "100000h", "1h1m1s1ms1h", "5 s", "5s\n", "5us"])

@@ -179,7 +179,9 @@ def test_needs_of_a_new_family() -> None:
     assert needed.create[0].configs == PLAIN
     assert (needed.grow, needed.alter) == ({}, {})
     assert needed
-    assert not desired.without_new(needed)
+    assert desired.without_new(needed) == Needs((), {}, {})
+    one_made = Results(created={EVENTS: "x"})
+    assert desired.after({}, needed, one_made) == {EVENTS: Seen("x", 4, PLAIN)}
 
 
 def test_needs_of_what_is_there() -> None:
@@ -187,6 +189,9 @@ def test_needs_of_what_is_there() -> None:
     seen = {EVENTS: Seen("a", 4, PLAIN | {"segment.ms": "5"}), AUDIT: Seen("b", 4, PLAIN)}
     needed = desired.needs(world, seen, unknown=[PREFIX + "lost"])
     assert needed == Needs((), {EVENTS: 6}, {EVENTS: {"segment.ms": None}})
+    rest = desired.needs(world, seen, unknown=[EVENTS])
+    assert [spec.name for spec in rest.create] == [PREFIX + "lost"], "what is unknown stops nothing else"
+    assert (rest.grow, rest.alter) == ({}, {})
 
 
 @given(families(), st.integers(1, 2000))
@@ -262,6 +267,8 @@ def test_status_of_a_ready_family() -> None:
     seen = {EVENTS: Seen("a", 4, {})}
     status = desired.status(obj, make_world(family=obj), ready("fine"), seen, NOW)
     assert status["observedGeneration"] == 3
+    assert {one["observedGeneration"] for one in status["conditions"]} == {3}
+    assert desired.status(family(), make_world(), ready("fine"), seen, NOW)["observedGeneration"] == 0
     assert {one["type"]: one["status"] for one in status["conditions"]}["Ready"] == "True"
     assert status["topics"] == [entry("events")]
     assert [one["state"] for one in status["enforcement"] if one["path"] == "spec.retention.time"] == ["Enforced"]

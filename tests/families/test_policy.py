@@ -1,5 +1,6 @@
 """Every check of a family, with one accepted and one refused world each."""
 
+import re
 from typing import Any
 
 import pytest
@@ -195,6 +196,7 @@ def test_names_that_are_too_long() -> None:
         spec = world.family.spec.model_copy(update={"topics": (long,)})
         found = policy.topic_names_are_valid(type(world)(world.family.model_copy(update={"spec": spec}), world.frame))
         assert (found is None) == fits
+        assert found is None or (found.kind, found.reason) == ("Refused", "InvalidName")
         assert found is None or "more than 249 characters" in found.message
 
 
@@ -203,6 +205,9 @@ def test_checks_that_find_nothing_to_look_at() -> None:
     world = make_world(tenant=None, cluster=None, family=family(residency={"regions": ["eu-central-1"]}))
     assert policy.priority_is_allowed(world) is None
     assert policy.region_is_allowed(world) is None
+    for gone in ("tenant", "cluster"):
+        half = make_world(family=family(residency={"regions": ["eu-central-1"]}), **{gone: None})
+        assert policy.region_is_allowed(half) is None
     assert policy.enough_brokers(world, ()) is None
 
 
@@ -210,6 +215,24 @@ def test_no_bound_without_a_promise_that_can_be_computed() -> None:
     assert policy.erasure_bound(make_world()) is None
     shred = family(erasure={"method": "CryptoShred", "maxDelay": "72h"})
     assert policy.erasure_bound(make_world(family=shred)) is None
+
+
+@pytest.mark.parametrize(
+    ("compaction", "method", "way_out"),
+    [
+        ("None", "Expiry", r"raise maxDelay to [0-9hms]+ or shorten retention\.time"),
+        ("KeepLatest", "Tombstone", r"raise maxDelay to [0-9hms]+"),
+    ],
+)
+def test_only_expiry_is_mended_by_a_shorter_retention(compaction: str, method: str, way_out: str) -> None:
+    declared = family(
+        topics=[topic(compaction=compaction)],
+        retention={"time": "2h"},
+        erasure={"method": method, "maxDelay": "2h"},
+    )
+    found = policy.erasure_can_hold(make_world(family=declared))
+    assert found is not None
+    assert re.fullmatch(way_out, found.message.rpartition("; ")[2])
 
 
 @pytest.mark.parametrize(
@@ -239,6 +262,8 @@ def test_partitions_that_shrink() -> None:
     assert list(found) == [EVENTS]
     assert found[EVENTS].reason == "PartitionsCannotShrink"
     assert "has 5 partitions, spec.topics[events].partitions is 4" in found[EVENTS].message
+    lone = make_world(family=family(topics=[topic(partitions=1)]))
+    assert policy.partitions_that_shrink(lone, {}) == {}
 
 
 DELETE = family(deletionPolicy="Delete")

@@ -17,6 +17,7 @@ from tests import teams
 from tests.teams import CLUSTER_KEY, PLATFORM, TEAM, TENANT_KEY
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
+LATER = datetime(2026, 1, 3, tzinfo=UTC)
 OPERATOR = "agent-memory-system"
 ENDING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 
@@ -165,11 +166,21 @@ def test_listed_reads_what_it_can() -> None:
 
 def test_role_binding() -> None:
     made = desired.role_binding(TEAM, OPERATOR)
-    assert made["roleRef"]["name"] == "agent-memory-tenant-namespace"
-    assert made["roleRef"]["kind"] == "ClusterRole"
-    assert made["subjects"] == [
-        {"kind": "ServiceAccount", "name": "agent-memory-operator-tenant", "namespace": OPERATOR}
-    ]
+    assert made == {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {
+            "name": "agent-memory-tenant-operator",
+            "namespace": TEAM,
+            "labels": {"app.kubernetes.io/managed-by": "agent-memory-operator"},
+        },
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "agent-memory-tenant-namespace",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": "agent-memory-operator-tenant", "namespace": OPERATOR}],
+    }
     assert desired.is_right(made, made)
     assert not desired.is_right({**made, "subjects": []}, made)
     assert desired.binds_right_role({**made, "subjects": []}, made)
@@ -183,7 +194,10 @@ def test_served() -> None:
     found = policy.served(world, {"a": policy.namespace_missing("a"), "b": policy.binding_foreign("b", "x")})
     assert (found.kind, found.reason) == ("Stalled", "NotOurs")
     assert "namespace a does not exist" in found.message
-    assert policy.namespace_ending("a").reason == "NamespaceTerminating"
+    missing, ending = policy.namespace_missing("a"), policy.namespace_ending("a")
+    assert (missing.kind, missing.reason) == ("Progressing", "NamespaceNotFound")
+    assert (ending.kind, ending.reason) == ("Progressing", "NamespaceTerminating")
+    assert "namespace a is being deleted" in ending.message
 
 
 def test_status() -> None:
@@ -193,7 +207,10 @@ def test_status() -> None:
     assert status["observedGeneration"] == 2
     assert status["namespaces"] == [{"name": "a", "segment": "a"}, {"name": "b", "segment": "bee"}]
     assert {entry["path"] for entry in status["enforcement"]} == {"spec.namespaces", "spec.priorities", "spec.regions"}
+    assert {one["observedGeneration"] for one in status["conditions"]} == {2}
     known = {**obj, "status": status}
+    assert desired.status(known, world, ready(), ["a", "b"], LATER) == status, "time alone changes nothing"
+    assert desired.status(stored(declared), world, ready(), [], NOW)["observedGeneration"] == 0
     waiting = desired.status(known, world, progressing("X", "x"), None, NOW)
     assert waiting["namespaces"] == status["namespaces"]
     unread = desired.status(known, None, stalled("X", "x"), None, NOW)
@@ -201,6 +218,19 @@ def test_status() -> None:
     new = desired.status(obj, world, Phase("Progressing", "X", "x"), None, NOW)
     assert "namespaces" not in new
     assert set(desired.status(obj, None, stalled("X", "x"), None, NOW)) == {"observedGeneration", "conditions"}
+
+
+def test_what_becomes_of_each_promise() -> None:
+    entries = {entry.path: entry for entry in desired.enforcement()}
+    assert {path: entry.state for path, entry in entries.items()} == {
+        "spec.namespaces": "Enforced",
+        "spec.priorities": "Enforced",
+        "spec.regions": "Unverified",
+    }
+    assert "refused" in entries["spec.namespaces"].mechanism
+    assert "another priority" in entries["spec.priorities"].mechanism
+    assert "another region" in entries["spec.regions"].mechanism
+    assert "has not been looked at" in entries["spec.regions"].reason
 
 
 def test_keys_of_this_file_are_those_of_the_team() -> None:
