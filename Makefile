@@ -35,9 +35,9 @@ e2e: ## end-to-end tests alone, on the cluster that CLUSTER names (stand, kind o
 	$(RUN) pytest e2e -p no:cacheprovider $(if $(CLUSTER),--cluster $(CLUSTER))
 
 bench: ## measure into build/bench/: the main job, or WORKLOAD=W1..W8 N=1000 TARGET=real|fake TOPICS=8
-	$(UV) run --quiet $(if $(WORKLOAD),--group bench) python -m benchmarks $(if $(WORKLOAD),--workload $(WORKLOAD) \
-	  $(if $(N),--n $(N)) $(if $(TARGET),--target $(TARGET)) $(if $(TOPICS),--topics $(TOPICS)) \
-	  $(if $(POLICY),--policy $(POLICY)) $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS))
+	$(RUN) --group bench python -m benchmarks $(if $(WORKLOAD),--workload $(WORKLOAD)) $(if $(N),--n $(N)) \
+	  $(if $(TARGET),--target $(TARGET)) $(if $(TOPICS),--topics $(TOPICS)) $(if $(POLICY),--policy $(POLICY)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(BENCH_ARGS)
 
 mutation: ## count the small wrongs in the code that the unit tests notice (PART=core alone), result in build/bench/
 	$(RUN) --group mutation python -m benchmarks.mutation $(if $(PART),--part $(PART))

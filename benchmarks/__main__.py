@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 
 
 def arguments() -> argparse.Namespace:
@@ -18,11 +19,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, default=16, help="calls of the driver at once")
     parser.add_argument("--no-bare", action="store_true", help="W1 without the bare loop")
     parser.add_argument("--profile", action="store_true", help="write the operator's CPU profile; no measurement")
+    parser.add_argument("--table", action="store_true", help="print all results of W1 to W8 in Markdown, run nothing")
     return parser.parse_args()
 
 
 def main() -> int:
     given = arguments()
+    if given.table:
+        from benchmarks.scale import report
+
+        print(report.markdown())
+        return 0
     if given.workload is None:
         from benchmarks import main_job
 
@@ -42,7 +49,12 @@ def main() -> int:
         bare=not given.no_bare,
         profile=given.profile,
     )
-    figures = run.measure(options)
+    try:
+        figures = run.measure(options)
+    except Exception:
+        traceback.print_exc()
+        print(f"{options.name} could not be measured; logs, if there are any: build/bench/logs/{options.name}")
+        return 2
     report.show(options, figures)
     return 0 if figures.met else 1
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.result import FOLDER
+from benchmarks.scale.operators import COMPARED
 from benchmarks.scale.options import Options
 
 COMMON = (
@@ -83,6 +84,8 @@ class Figures:
             "deletionPolicy": "Delete" if options.deletes else "Retain",
             "roles": options.roles,
             "tenants": options.tenants,
+            # What of the operator is not as shipped.
+            "settings": {name: os.environ[name] for name in sorted(COMPARED) if name in os.environ},
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": {
                 "cores": os.cpu_count(),

@@ -35,11 +35,28 @@ def show(options: Options, figures: Figures, folder: Path = FOLDER) -> None:
     console.print(f"picture: {folder / 'results.svg'}")
 
 
+def markdown(folder: Path = FOLDER) -> str:
+    """All results as a Markdown table, a line for each, as docs/measurements.md has it."""
+    lines = ["| run | " + " | ".join(_title(name) for name in COMMON) + " |", "| --- |" + " ---: |" * len(COMMON)]
+    lines += [f"| {one['name']} | " + " | ".join(_text(one[name]) for name in COMMON) + " |" for one in results(folder)]
+    bars = ["| run | bar | measured | limit | |", "| --- | --- | ---: | --- | --- |"]
+    for one in results(folder):
+        for bar in one["bars"]:
+            limit = f"{'≥' if bar['least'] else '≤'} {bar['limit']:g} {bar['unit']}".strip()
+            verdict = "met" if bar["met"] else "**missed**"
+            bars.append(f"| {one['name']} | {bar['name']} | {bar['value']:g} | {limit} | {verdict} |")
+    return "\n".join([*lines, "", *bars])
+
+
+def _title(name: str) -> str:
+    return name.replace("_per_", "/").replace("operator_", "").replace("_", " ")
+
+
 def _table(found: list[Result]) -> Table:
     table = Table(title="all results in build/bench", title_justify="left")
     table.add_column("run", no_wrap=True)
     for name in COMMON:
-        table.add_column(name.replace("_per_", "/").replace("operator_", "").replace("_", " "), justify="right")
+        table.add_column(_title(name), justify="right")
     table.add_column("bars")
     for one in found:
         missed = [bar["name"] for bar in one["bars"] if not bar["met"]]
