@@ -22,6 +22,7 @@ def test_everything_can_be_set() -> None:
             "AGENTMEMORY_KAFKA_IMAGE": "registry.example/kafka:{version}-1",
             "AGENTMEMORY_CLUSTER_NAMESPACES": "a, b,,c ",
             "AGENTMEMORY_CONCURRENCY": "4",
+            "AGENTMEMORY_DISCARD_PARTITIONS_PER_SECOND": "12.5",
             "AGENTMEMORY_RESYNC_SECONDS": "60",
             "AGENTMEMORY_PORT": "9090",
             "AGENTMEMORY_STOP_SECONDS": "5",
@@ -33,6 +34,7 @@ def test_everything_can_be_set() -> None:
     assert settings.image("kafka", "4.3.1") == "registry.example/kafka:4.3.1-1"
     assert settings.cluster_namespaces == ("a", "b", "c")
     assert (settings.concurrency, settings.resync, settings.port, settings.stop_limit) == (4, 60.0, 9090, 5.0)
+    assert settings.discard_rate == 12.5
     assert not settings.lease
     assert settings.watch == "list"
     assert settings.manager == "agent-memory-operator-tenant"
@@ -56,6 +58,7 @@ def test_the_default_image_follows_the_version() -> None:
         ({"AGENTMEMORY_RESYNC_SECONDS": "0"}, "below 1"),
         ({"AGENTMEMORY_RESYNC_SECONDS": "nan"}, "below 1"),
         ({"AGENTMEMORY_CONCURRENCY": "0"}, "below 1"),
+        ({"AGENTMEMORY_DISCARD_PARTITIONS_PER_SECOND": "0"}, "below 1"),
         ({"AGENTMEMORY_PORT": "-1"}, "below 0"),
         ({"AGENTMEMORY_WATCH": "poll"}, "AGENTMEMORY_WATCH='poll' is unknown: use one of kopf, list"),
     ],
