@@ -57,6 +57,11 @@ class Feed:
                 self._owed[key] = (owed, self._owed.get(key, (0, now))[1])
         return differed
 
+    @property
+    def owed(self) -> int:
+        """How many changes a list has shown that the watch has not brought yet."""
+        return len(self._owed)
+
     def overdue(self, now: float, grace: float) -> list[Key]:
         """Keys whose change the watch has owed us for too long: it is dead.
 

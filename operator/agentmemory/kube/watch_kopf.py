@@ -10,6 +10,8 @@ import asyncio
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from os import sep
+from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
@@ -25,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 # The least pause between two logins (seconds).
 RELOGIN = 5.0
+
+# Where kopf's code is, to know its tasks by, and how often they are told to end.
+KOPF_FOLDER = f"{Path(kopf.__file__).parent}{sep}"
+ORPHAN_ROUNDS = 10
 
 # An object with kopf's finalizer would be patched by kopf to take it off: so it must be one that nobody uses.
 UNUSED_FINALIZER = "agentmemory.dev/never-set"
@@ -95,15 +101,19 @@ class KopfWatch:
         """Stream until cancelled. Raises WatchEnded when a stream or a handler failed for good."""
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tasks: set[asyncio.Task[Any]] = set()
+        every: list[Sessions] = []
         try:
             for namespaces, kinds in _groups(targets).items():
                 sessions = Sessions(self._login, self._agent, targets, on_start)
+                every.append(sessions)
                 tasks |= await self._spawn(namespaces, kinds, on_event, failed, sessions)
             await asyncio.wait({*tasks, failed}, return_when=asyncio.FIRST_COMPLETED)
             raise WatchEnded("WatchEnded", f"the watch ended: {_reason(tasks, failed)}")
         finally:
             failed.cancel()
             await _cancel(tasks)
+            for sessions in every:
+                await sessions.close()
 
     async def _spawn(
         self,
@@ -150,6 +160,12 @@ class Sessions:
         self._targets = {path(target.kind, target.namespace): target for target in targets}
         self._on_start = on_start
         self._last: float | None = None
+        self._made: list[aiohttp.ClientSession] = []
+
+    async def close(self) -> None:
+        """Close what kopf forgets: sessions whose credentials were refused, or that it was cancelled with."""
+        for session in self._made:
+            await session.close()
 
     async def login(self, **_: Any) -> kopf.AiohttpSession:
         """Called by kopf at the start, and whenever the apiserver refuses the credentials (a token that expired)."""
@@ -169,6 +185,7 @@ class Sessions:
             headers=headers,
             trace_configs=[trace],
         )
+        self._made = [made for made in self._made if not made.closed] + [session]
         return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session)
 
     async def _answered(self, _: Any, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
@@ -245,7 +262,25 @@ async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=10)
     tasks.clear()
+    await _end_orphans()
     await _close_generators()
+
+
+async def _end_orphans() -> None:
+    # When one watcher of kopf fails for good the others stay behind, waiting for new credentials for ever; as they
+    # swallow a cancellation the event loop could never be closed, and the process would not end.
+    for _ in range(ORPHAN_ROUNDS):
+        orphans = {task for task in asyncio.all_tasks() if _is_kopfs(task)}
+        if not orphans:
+            return
+        for task in orphans:
+            task.cancel()
+        await asyncio.wait(orphans, timeout=0.5)
+
+
+def _is_kopfs(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and code.co_filename.startswith(KOPF_FOLDER)
 
 
 async def _close_generators() -> None:
