@@ -45,7 +45,7 @@ class ClientReconciler:
         """`users`: how Kafka is reached; by default each client for itself."""
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
-        self._users = users or DirectUsers(context.kafka, handover)
+        self._users = users or DirectUsers(context.kafka, handover, lambda: context.leading())
         self._credentials = credentials or Credentials(context.kube)
         self._ending = Ending(context, self._users)
         self._outages = Outages(context.enqueue)

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, TypeVar
 
 from agentmemory.clients.model import User
-from agentmemory.core.errors import Denied, Transient
+from agentmemory.core.errors import Denied, OperatorError, Transient
 from agentmemory.core.key import Key
 from agentmemory.engines.handover import Handover
 from agentmemory.engines.outage import unanswered
 from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.connection import KafkaPool
 from agentmemory.kafka.model import Acl, ScramMechanism, or_raise
+from agentmemory.kube.errors import NotLeading
 
 T = TypeVar("T")
 
@@ -38,11 +39,12 @@ class Users(Protocol):
 
 
 class DirectUsers:
-    """Each client's calls by themselves."""
+    """Each client's calls by themselves. Kafka takes a write from anybody, so each looks at the Lease first."""
 
-    def __init__(self, pool: KafkaPool, handover: Handover) -> None:
+    def __init__(self, pool: KafkaPool, handover: Handover, leading: Callable[[], bool] = lambda: True) -> None:
         self._pool = pool
         self._handover = handover
+        self._leading = leading
 
     async def authority(self, cluster: Key) -> str | None:
         """From the credentials that were handed over: they name the same authority."""
@@ -63,13 +65,19 @@ class DirectUsers:
         self, cluster: Key, principal: str, mechanism: ScramMechanism, password: str, iterations: int
     ) -> None:
         """One call."""
-        await self._ask(cluster, lambda admin: admin.upsert_scram(principal, mechanism, password, iterations))
+
+        async def change(admin: KafkaAdmin) -> None:
+            self._check_leading()
+            await admin.upsert_scram(principal, mechanism, password, iterations)
+
+        await self._ask(cluster, change)
 
     async def take_mechanisms(self, cluster: Key, principal: str, mechanisms: Iterable[ScramMechanism]) -> None:
         """One call each."""
 
         async def take(admin: KafkaAdmin) -> None:
             for mechanism in mechanisms:
+                self._check_leading()
                 await admin.delete_scram(principal, mechanism)
 
         await self._ask(cluster, take)
@@ -79,11 +87,18 @@ class DirectUsers:
         wanted, unwanted = sorted(missing), sorted(surplus)
 
         async def change(admin: KafkaAdmin) -> None:
-            results = await admin.delete_acls(unwanted) if unwanted else {}
-            results |= await admin.create_acls(wanted) if wanted else {}
+            results: dict[Acl, OperatorError | None] = {}
+            for call, rules in ((admin.delete_acls, unwanted), (admin.create_acls, wanted)):
+                if rules:
+                    self._check_leading()
+                    results |= await call(rules)
             or_raise({str(acl): error for acl, error in results.items()})
 
         await self._ask(cluster, change)
+
+    def _check_leading(self) -> None:
+        if not self._leading():
+            raise NotLeading("NotLeading", "access is not changed: this process does not hold its Lease")
 
     async def _ask(self, cluster: Key, call: Callable[[KafkaAdmin], Awaitable[T]]) -> T:
         admin = await self._pool.get(cluster, await self._handover.credentials(cluster))

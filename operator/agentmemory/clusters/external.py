@@ -14,6 +14,7 @@ from agentmemory.engines.apply import Tools
 from agentmemory.engines.shared import text_of
 from agentmemory.kafka.credentials import Credentials
 from agentmemory.kafka.model import ClusterView
+from agentmemory.kube.errors import NotLeading, Stale
 from agentmemory.kube.status import write_status
 
 Object = dict[str, Any]
@@ -36,6 +37,8 @@ async def keep_external(ctx: Context, tools: Tools, obj: Object, cluster: Memory
         phase = judge(cluster, found)
         if phase.kind == "Ready":
             await hand_over_as_is(ctx, tools, key, credentials)
+    except (Stale, NotLeading):
+        raise
     except OperatorError as error:
         tools.shared.secrets.forget(secret)
         phase = trouble(error)

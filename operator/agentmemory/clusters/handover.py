@@ -14,7 +14,7 @@ from agentmemory.engines.handover import SECRET, key_in_secret, pack, unpack
 from agentmemory.engines.kafka import certificates, names, pki
 from agentmemory.engines.shared import text_of
 from agentmemory.kafka.credentials import Credentials
-from agentmemory.kube.errors import AlreadyExists
+from agentmemory.kube.errors import AlreadyExists, Stale
 
 Object = dict[str, Any]
 log = structlog.get_logger(__name__)
@@ -51,9 +51,7 @@ async def withdraw(ctx: Context, tools: Tools, cluster: Key) -> None:
     secret = await tools.shared.secrets.get(ctx.kube, _key(ctx))
     if secret is None or key_in_secret(cluster) not in (secret.get("data") or {}):
         return
-    written = await ctx.kube.merge_patch(_key(ctx), {"data": {key_in_secret(cluster): None}})
-    if written is not None:
-        tools.shared.secrets.put(written)
+    await _patch(ctx, tools, {key_in_secret(cluster): None})
     log.info("withdrawn", cluster=str(cluster))
 
 
@@ -69,16 +67,34 @@ async def _read(ctx: Context, tools: Tools, cluster: Key) -> Credentials | None:
 
 
 async def _write(ctx: Context, tools: Tools, cluster: Key, credentials: Credentials) -> None:
-    """A merge patch of our key alone: other clusters' keys are other reconciles'."""
-    data = {key_in_secret(cluster): base64.b64encode(pack(credentials).encode()).decode()}
-    written = await ctx.kube.merge_patch(_key(ctx), {"data": data})
-    if written is None:
-        written = await _create(ctx, data)
-    tools.shared.secrets.put(written)
+    """Our key alone: other clusters' keys are other reconciles'."""
+    await _patch(ctx, tools, {key_in_secret(cluster): base64.b64encode(pack(credentials).encode()).decode()})
     log.info("handed over", cluster=str(cluster))
 
 
-async def _create(ctx: Context, data: dict[str, str]) -> Object:
+async def _patch(ctx: Context, tools: Tools, data: Object) -> None:
+    """Onto the Secret that was looked at: a write that was held up must not undo what came after it. Raises Stale."""
+    key, secrets = _key(ctx), tools.shared.secrets
+    async with tools.shared.turns[key]:  # reconciles of many clusters share this one Secret
+        known = await secrets.get(ctx.kube, key)
+        try:
+            secrets.put(await (_create(ctx, data) if known is None else _change(ctx, known, data)))
+        except Stale:
+            secrets.forget(key)
+            raise
+
+
+async def _change(ctx: Context, known: Object, data: Object) -> Object:
+    metadata = known["metadata"]
+    written = await ctx.kube.merge_patch(
+        _key(ctx), {"data": data}, resource_version=metadata["resourceVersion"], uid=metadata["uid"]
+    )
+    if written is None:
+        raise Stale("Gone", f"{_key(ctx)} was deleted a moment ago")
+    return written
+
+
+async def _create(ctx: Context, data: Object) -> Object:
     """The chart makes the Secret; without a chart nobody has."""
     key = _key(ctx)
     metadata = {"name": key.name, "namespace": key.namespace, "labels": {MANAGED_BY: MANAGER}}
@@ -86,11 +102,8 @@ async def _create(ctx: Context, data: dict[str, str]) -> Object:
         return await ctx.kube.create(
             {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
         )
-    except AlreadyExists:
-        written = await ctx.kube.merge_patch(key, {"data": data})
-        if written is None:
-            raise
-        return written
+    except AlreadyExists as error:
+        raise Stale("Changed", f"{key} came a moment ago") from error
 
 
 def _key(ctx: Context) -> Key:

@@ -136,7 +136,7 @@ class ClusterReconciler:
         if admin is None or not world.sight.quorum_works or not self._context.leading():
             return world
         try:
-            await acls.keep(admin)
+            await acls.keep(admin, self._context.leading)
             await hand_over(self._context, self._tools, world.key)
         except (Stale, NotLeading):
             raise

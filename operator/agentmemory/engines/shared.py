@@ -66,6 +66,7 @@ class Shared:
     def __init__(self, clock: Clock) -> None:
         self.secrets = Secrets(clock)
         # Held from the decision to replace a node until its pod is deleted: one at a time over all pools of a cluster.
+        # Also by who changes a Secret that all clusters share.
         self.turns: dict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
         # Uids of pods that were told to go: the watch needs a moment to say so.
         self.ending: set[str] = set()

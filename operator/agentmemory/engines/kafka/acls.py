@@ -5,6 +5,8 @@ list below is all it has. Managing rules needs Alter on the cluster, with which 
 only this role has the certificate, and why what it grants is shown by `kafka-acls.sh --list`.
 """
 
+from collections.abc import Callable
+
 from agentmemory.engines.kafka.names import TENANT_PRINCIPAL
 from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.model import Acl, Operation, ResourceType, or_raise
@@ -33,11 +35,12 @@ def _all(resource: ResourceType, name: str, operations: tuple[Operation, ...]) -
 TENANT_OPERATOR: frozenset[Acl] = frozenset(_all("TOPIC", "*", _TOPIC) | _all("CLUSTER", "kafka-cluster", _CLUSTER))
 
 
-async def keep(admin: KafkaAdmin) -> None:
-    """Grants what is missing and takes back what is not in the list. Raises the first refusal."""
+async def keep(admin: KafkaAdmin, leading: Callable[[], bool] = lambda: True) -> None:
+    """Grants what is missing and takes back what is not in the list. Raises the first refusal.
+
+    Kafka takes a write from whoever sends it, so each looks at the Lease first.
+    """
     has = await admin.describe_acls(_WHO)
-    missing, surplus = TENANT_OPERATOR - has, has - TENANT_OPERATOR
-    if missing:
-        or_raise({str(acl): error for acl, error in (await admin.create_acls(missing)).items()})
-    if surplus:
-        or_raise({str(acl): error for acl, error in (await admin.delete_acls(surplus)).items()})
+    for call, rules in ((admin.create_acls, TENANT_OPERATOR - has), (admin.delete_acls, has - TENANT_OPERATOR)):
+        if rules and leading():
+            or_raise({str(acl): error for acl, error in (await call(rules)).items()})
