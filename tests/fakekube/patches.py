@@ -1,49 +1,54 @@
-"""Merge patch and server-side apply on plain dicts."""
+"""Merge patch, and setting and removing by path, on plain dicts that are never changed in place."""
 
-import copy
 from typing import Any
 
 Object = dict[str, Any]
+Path = tuple[str, ...]
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
+    """RFC 7386. The result shares what it can with both."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return patch
     result = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         if value is None:
             result.pop(name, None)
-        else:
+        elif isinstance(value, dict):
             result[name] = merge_patch(result.get(name), value)
+        else:
+            result[name] = value
     return result
 
 
-def apply_patch(live: Object, last: Object, wanted: Object) -> Object:
-    """Server-side apply of a single manager: what it applied before and applies no more goes; lists go whole."""
-    result = _without(live, last, wanted)
-    return _over(result, wanted)
-
-
-def _without(live: Object, last: Object, wanted: Object) -> Object:
-    result = dict(live)
-    for name, value in last.items():
-        if name not in result:
-            continue
-        if name not in wanted:
-            if isinstance(value, dict) and isinstance(result[name], dict):
-                inner = _without(result[name], value, {})
-                if inner:
-                    result[name] = inner
-                    continue
-            del result[name]
-        elif isinstance(value, dict) and isinstance(wanted[name], dict) and isinstance(result[name], dict):
-            result[name] = _without(result[name], value, wanted[name])
-    return result
-
-
-def _over(live: Any, wanted: Object) -> Object:
+def merged_over(live: Any, wanted: Object) -> Object:
+    """`wanted` over `live`, dict by dict; lists go whole."""
     result = dict(live) if isinstance(live, dict) else {}
     for name, value in wanted.items():
-        result[name] = _over(result.get(name), value) if isinstance(value, dict) else copy.deepcopy(value)
+        result[name] = merged_over(result.get(name), value) if isinstance(value, dict) else value
     return result
+
+
+def without(obj: Object, path: Path) -> Object:
+    """The object without what stands at the path, and without the dicts that this empties."""
+    name, rest = path[0], path[1:]
+    if name not in obj:
+        return obj
+    result = dict(obj)
+    inner = result.pop(name)
+    if rest and isinstance(inner, dict):
+        kept = without(inner, rest)
+        if kept:
+            result[name] = kept
+    return result
+
+
+def leaves(obj: Object, path: Path = ()) -> dict[Path, Any]:
+    """Everything in it that is not a dict with something in it, by path."""
+    found: dict[Path, Any] = {}
+    for name, value in obj.items():
+        if isinstance(value, dict) and value:
+            found |= leaves(value, (*path, name))
+        else:
+            found[(*path, name)] = value
+    return found

@@ -1,6 +1,6 @@
 """The record of every request, and the faults that a test may inject around it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,17 +15,17 @@ class Drop(Exception):  # noqa: N818 - an order to the server
     """Raised by a hook: cut the connection without an answer."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Request:
     """One request as the server understood it. `code` is 0 until it was answered."""
 
     number: int
-    verb: str  # get list watch create update patch apply delete, as in RBAC (apply apart)
+    verb: str  # get list watch create update patch apply delete deletecollection, as in RBAC (apply apart)
     kind: str
     namespace: str
     name: str
     subresource: str | None
-    query: dict[str, str]
+    query: Mapping[str, str]
     body: Object | None
     user_agent: str
     code: int = 0

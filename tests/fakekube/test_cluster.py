@@ -46,10 +46,11 @@ def test_dependents_go_with_their_last_owner(cluster: FakeCluster) -> None:
     first, second = cluster.put(pool("n")), cluster.put(pool("n", "q"))
     cluster.put(owned_by(config_map("n"), first, second))
     cluster.delete(POOL)
-    assert cluster.find(MAP) is not None
+    left = cluster.get(MAP)["metadata"]["ownerReferences"]
+    assert [reference["uid"] for reference in left] == [second["metadata"]["uid"]]
     cluster.delete(POOL._replace(name="q"))
     assert cluster.find(MAP) is None
-    assert types(cluster, MAP) == ["ADDED", "DELETED"]
+    assert types(cluster, MAP) == ["ADDED", "MODIFIED", "DELETED"]
 
 
 def test_orphans_stay_without_their_reference(cluster: FakeCluster) -> None:

@@ -1,18 +1,21 @@
 """Watch streams over the log: history, initial events, bookmarks, 410, selectors, event faults."""
 
 import asyncio
-import json
 from typing import Any
 
+import orjson
 from aiohttp import web
 
-from .answers import status
+from .answers import ApiError, cause, status
 from .kinds import KINDS
-from .log import Event, Log
+from .log import Event, Lane, Log, line
 from .requests import Faults, Object, Request
 from .selectors import Matcher
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+BOOKMARK_SECONDS = 60.0
+# Bytes per write, so that a slow reader of a long history waits in the socket and not in our memory.
+CHUNK = 2**18
 
 
 class Watching:
@@ -22,102 +25,182 @@ class Watching:
         self._log = log
         self._faults = faults
         self._generation = 0  # streams of an older generation end
-        self.open = 0
+        self._wakes: list[asyncio.Event] = []
+        self.bookmark_seconds = BOOKMARK_SECONDS
+
+    @property
+    def open(self) -> int:
+        """How many streams there are."""
+        return len(self._wakes)
 
     def close(self) -> None:
         """End every open stream."""
         self._generation += 1
-        for wake in [*self._log.wake]:
-            wake()
+        for wake in self._wakes:
+            wake.set()
 
-    async def serve(self, http: web.Request, request: Request, matches: Matcher) -> web.StreamResponse:
+    async def serve(self, http: web.BaseRequest, request: Request, matches: Matcher) -> web.StreamResponse:
         """Stream events until the client leaves, `timeoutSeconds` pass or `close` is called."""
+        _check(request)
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(http)
         changed = asyncio.Event()
-        self._log.wake.append(changed.set)
-        self.open += 1
-        stream = _Stream(self._log, self._faults, request, matches, response)
+        lane = self._log.lane(request.kind)
+        lane.wake.append(changed.set)
+        self._wakes.append(changed)
+        stream = _Stream(self._log, lane, self._faults, request, matches, response)
         generation = self._generation
         try:
-            async with asyncio.timeout(float(request.query.get("timeoutSeconds", "3600"))):
+            async with asyncio.timeout(float(request.query.get("timeoutSeconds") or 3600)):
                 await stream.begin()
                 while generation == self._generation and not stream.ended:
                     changed.clear()
                     await stream.catch_up()
-                    await changed.wait()
+                    await self._changed_or_bookmark(changed, stream)
         except TimeoutError:
-            await stream.bookmark()
+            await _last_words(stream)
         except ConnectionResetError:
             pass  # the client went away
         finally:
-            self.open -= 1
-            self._log.wake.remove(changed.set)
+            lane.wake.remove(changed.set)
+            self._wakes.remove(changed)
         return response
+
+    async def _changed_or_bookmark(self, changed: asyncio.Event, stream: "_Stream") -> None:
+        if stream.ended:
+            return
+        if not stream.bookmarks:
+            await changed.wait()
+            return
+        # A handle of its own is cheaper than wait_for, which makes a task for every event.
+        due = asyncio.get_running_loop().call_later(self.bookmark_seconds, changed.set)
+        try:
+            await changed.wait()
+        finally:
+            late = asyncio.get_running_loop().time() >= due.when()
+            due.cancel()
+        if late:
+            await stream.catch_up()
+            await stream.bookmark()
 
 
 class _Stream:
     def __init__(
-        self, log: Log, faults: Faults, request: Request, matches: Matcher, response: web.StreamResponse
+        self, log: Log, lane: Lane, faults: Faults, request: Request, matches: Matcher, response: web.StreamResponse
     ) -> None:
-        self._log, self._faults, self._request = log, faults, request
+        self._log, self._lane, self._faults, self._request = log, lane, faults, request
         self._matches, self._response = matches, response
+        self._namespace = request.namespace
         self._position = 0
+        self.bookmarks = request.query.get("allowWatchBookmarks") == "true"
         self.ended = False
 
     async def begin(self) -> None:
         """Send what stands before the live events."""
         query = self._request.query
-        version = query.get("resourceVersion", "")
+        version = int(query.get("resourceVersion") or 0)
         initial = query.get("sendInitialEvents") == "true"
-        if version not in ("", "0") and not initial:
-            self._position = int(version)
-            if self._position < self._log.compacted:
-                self.ended = True
-                await self.send("ERROR", status(410, f"too old resource version: {version}", "Expired"))
+        if version and not initial:
+            self._position = version
+            if version < self._lane.compacted:
+                await self._expire(self._lane.compacted)
             return
         self._position = self._log.version
-        for obj in [obj for obj in self._log.objects.values() if self._concerns(obj)]:
-            await self.send("ADDED", obj)
+        now = [self._lane.entries[key] for key in self._lane.order()]
+        await self._send([line("ADDED", entry.raw) for entry in now if self._concerns(entry.obj)])
         if initial:
             await self.bookmark({INITIAL_EVENTS_END: "true"})
 
     async def catch_up(self) -> None:
         """Send the events since the last time."""
-        for event in self._log.since(self._position):
+        if self._position < self._lane.lost:
+            await self._expire(self._lane.lost)
+            return
+        lines: list[bytes] = []
+        for event in self._lane.since(self._position):
             self._position = event.version
-            seen = self._seen(event)
-            if seen is None:
-                continue
-            outcomes = [(seen, event.obj)]
-            for change in self._faults.events:
-                outcomes = [result for outcome in outcomes for result in change(*outcome)]
-            for type_, obj in outcomes:
-                await self.send(type_, obj)
+            self._add(event, lines)
+        if lines:
+            await self._send(lines)
+
+    async def _expire(self, oldest: int) -> None:
+        self.ended = True
+        gone = status(410, f"too old resource version: {self._position} ({oldest})", "Expired")
+        await self._send([line("ERROR", orjson.dumps(gone))])
 
     async def bookmark(self, annotations: Object | None = None) -> None:
-        """Tell the position."""
-        if self._request.query.get("allowWatchBookmarks") != "true":
+        """Tell the position; all that is before it has been sent."""
+        if not self.bookmarks:
             return
+        if self._lane.events and self._position < self._lane.events[-1].version:
+            version = self._position
+        else:
+            version = self._position = max(self._position, self._log.version)
         resource = KINDS[self._request.kind].resource
-        metadata: Object = {"resourceVersion": str(self._position)}
+        metadata: Object = {"resourceVersion": str(version)}
         if annotations:
             metadata["annotations"] = annotations
-        await self.send("BOOKMARK", {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata})
+        told = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+        await self._send([line("BOOKMARK", orjson.dumps(told))])
 
-    async def send(self, type_: str, obj: Any) -> None:
-        await self._response.write(json.dumps({"type": type_, "object": obj}).encode() + b"\n")
+    async def _send(self, lines: list[bytes]) -> None:
+        at = 0
+        while at < len(lines):
+            size, start = 0, at
+            while at < len(lines) and size < CHUNK:
+                size += len(lines[at])
+                at += 1
+            await self._response.write(b"".join(lines[start:at]))
+
+    def _add(self, event: Event, lines: list[bytes]) -> None:
+        seen = self._seen(event)
+        if seen is None:
+            return
+        type_, obj = seen
+        if self._faults.events:
+            outcomes = [(type_, obj)]
+            for change in self._faults.events:
+                outcomes = [result for outcome in outcomes for result in change(*outcome)]
+            lines += [line(now, orjson.dumps(changed)) for now, changed in outcomes]
+        elif obj is event.obj:
+            lines.append(event.line if type_ == event.type else line(type_, event.entry.raw))
+        else:
+            lines.append(line(type_, orjson.dumps(obj)))
 
     def _concerns(self, obj: Object) -> bool:
-        in_namespace = self._request.namespace in ("", obj["metadata"].get("namespace", ""))
-        return obj["kind"] == self._request.kind and in_namespace and self._matches(obj)
+        return (not self._namespace or self._namespace == obj["metadata"].get("namespace")) and self._matches(obj)
 
-    def _seen(self, event: Event) -> str | None:
-        """The type under which a stream with a selector sees the event; None when it does not."""
-        now = self._concerns(event.obj)
-        if event.type != "MODIFIED" or event.previous is None:
-            return event.type if now else None
-        before = self._concerns(event.previous)
+    def _seen(self, event: Event) -> tuple[str, Any] | None:
+        """What a stream with a selector sees of the event; None when it sees nothing."""
+        now, previous = self._concerns(event.obj), event.previous
+        if event.type != "MODIFIED" or previous is None:
+            return (event.type, event.obj) if now else None
+        before = self._concerns(previous)
         if now:
-            return "MODIFIED" if before else "ADDED"
-        return "DELETED" if before else None
+            return "MODIFIED" if before else "ADDED", event.obj
+        if not before:
+            return None
+        # It left the selection: its last state there, under the version of the change.
+        metadata = {**previous["metadata"], "resourceVersion": event.obj["metadata"]["resourceVersion"]}
+        return "DELETED", {**previous, "metadata": metadata}
+
+
+async def _last_words(stream: _Stream) -> None:
+    """Where it stood, as the real one tells of a watch that had minutes."""
+    try:
+        await stream.bookmark()
+    except ConnectionResetError:
+        return
+
+
+def _check(request: Request) -> None:
+    version = request.query.get("resourceVersion") or "0"
+    if not version.isdigit():
+        why = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise ApiError(500, f"resourceVersion: {why}", "")
+    if request.query.get("sendInitialEvents") == "true" and not request.query.get("resourceVersionMatch"):
+        said = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        refused = ApiError(422, f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {said}')
+        causes = [cause("FieldValueForbidden", said, "resourceVersionMatch")]
+        refused.status["details"] = {"group": "meta.k8s.io", "kind": "ListOptions", "causes": causes}
+        raise refused

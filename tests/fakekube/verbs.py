@@ -1,0 +1,346 @@
+"""The rules of an apiserver over the log: create, update, patch, apply, scale, delete; preconditions and generation."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from agentmemory.core.key import Key
+
+from .answers import ApiError, already_exists, cause, conflict, invalid, modified, not_found
+from .definitions import Definitions
+from .ending import Ending
+from .kinds import KINDS, FakeKind
+from .log import Entry, Log
+from .names import check_name, check_same, generated
+from .ownership import Owners, fields_of, updater
+from .patches import merge_patch
+
+Object = dict[str, Any]
+# What only the server decides.
+SERVER_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+MADE_FIELDS = frozenset({*SERVER_FIELDS, "generation", "managedFields", "selfLink"})
+KEPT_FIELDS = ("name", "namespace", *SERVER_FIELDS, "generation")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Who writes and how: for field ownership, and whether unknown fields are refused (`fieldValidation=Strict`)."""
+
+    manager: str = "unknown"
+    force: bool = False
+    strict: bool = False
+
+
+NOBODY = Writer()
+
+
+class Verbs:
+    """Each is one transaction; every refusal is an ApiError. Takes objects that nobody else changes afterwards."""
+
+    def __init__(
+        self, log: Log, now: Callable[[], datetime], definitions: Definitions | None = None, faithful: bool = False
+    ) -> None:
+        self.log = log
+        self.ending = Ending(log, self.stamp, strays=faithful)
+        self._faithful = faithful
+        self.ending.forget = self._forget
+        self._now = now
+        self._definitions = definitions
+        self._made = 0
+        # New custom objects: the real one stores them without the status that it shows as default, so that the first
+        # write stores them anew even if it changes nothing.
+        self._unstored: set[Key] = set()
+        self._owners: dict[str, Owners] = {}  # by uid, of objects that were applied
+
+    # --- verbs ---
+
+    def create(self, obj: Object, writer: Writer = NOBODY) -> Entry:
+        """POST."""
+        kind = KINDS[obj["kind"]]
+        metadata, key = self._creatable(kind, obj)
+        self._made += 1
+        metadata |= {"uid": str(UUID(int=(1 << 127) + self._made)), "creationTimestamp": self.stamp()}
+        if kind.has_generation:
+            metadata["generation"] = 1
+        made = _in_order(kind, obj, metadata)
+        if kind.resource.custom:
+            made.pop("status", None)
+        made = self._admitted(kind, self._encoded(kind, made), writer)
+        entry = self.log.commit(made)
+        if self._faithful and kind.resource.custom:
+            self._unstored.add(key)
+        self.ending.settle(key)
+        return entry
+
+    def update(self, obj: Object, subresource: str | None = None, writer: Writer = NOBODY) -> tuple[Entry, bool]:
+        """PUT; with whether it created the object."""
+        kind, metadata = KINDS[obj["kind"]], obj["metadata"]
+        key = _key(kind, metadata)
+        entry = self.log.find(key)
+        if entry is None:
+            if kind.created_by_update and subresource is None:
+                return self.create(obj, writer), True
+            raise not_found(kind, key.name)
+        version = metadata.get("resourceVersion")
+        if not version and not kind.blind_update:
+            said = "Invalid value: 0: must be specified for an update"
+            refused = invalid(kind, key.name, cause("FieldValueInvalid", said, "metadata.resourceVersion"))
+            refused.status["details"]["kind"] = kind.resource.plural
+            raise refused
+        live = entry.obj["metadata"]
+        if metadata.get("uid", live["uid"]) != live["uid"]:
+            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {live['uid']}"
+            raise conflict(kind, key.name, why)
+        _check_version(kind, key, entry, version)
+        return self._change(kind, entry, obj, subresource, writer), False
+
+    def patch(self, key: Key, patch: Object, subresource: str | None = None, writer: Writer = NOBODY) -> Entry:
+        """PATCH with a merge patch."""
+        kind = KINDS[key.kind]
+        entry = self.live(key)
+        _check_patch(kind, key, entry, patch.get("metadata") or {})
+        return self._change(kind, entry, merge_patch(entry.obj, patch), subresource, writer)
+
+    def scale(self, key: Key, patch: Object, writer: Writer = NOBODY) -> Object:
+        """PATCH or PUT of the scale subresource."""
+        metadata = patch.get("metadata") or {}
+        wanted: Object = {"spec": {"replicas": (patch.get("spec") or {}).get("replicas", 0)}}
+        entry = self.live(key)
+        _check_patch(KINDS[key.kind], key, entry, metadata)
+        self._change(KINDS[key.kind], entry, merge_patch(entry.obj, wanted), None, writer)
+        return self.scale_of(key)
+
+    def apply(self, wanted: Object, subresource: str | None, writer: Writer) -> tuple[Entry, bool]:
+        """PATCH with server-side apply; with whether it created the object."""
+        kind, metadata = KINDS[wanted["kind"]], wanted["metadata"]
+        key = _key(kind, metadata)
+        entry = self.log.find(key)
+        if entry is None:
+            return self._applied_anew(kind, key, wanted, subresource, writer), True
+        uid = entry.obj["metadata"]["uid"]
+        known = self._owners.get(uid)
+        owners = known or Owners.before(entry.obj, kind.resource.api_version)
+        refused = None if writer.force else owners.conflicts(
+            entry.obj, fields_of(wanted, subresource), writer.manager, subresource
+        )  # fmt: skip
+        if refused is not None:
+            raise refused
+        _check_patch(kind, key, entry, metadata)
+        draft = Owners({path: set(managers) for path, managers in owners.by_path.items()})
+        after = draft.applied(entry.obj, wanted, writer.manager, subresource)
+        changed = self._change(kind, entry, after, subresource, writer, follow=False)
+        self._owners[uid] = draft
+        return changed, False
+
+    def delete(self, key: Key, options: Object | None = None) -> tuple[Entry, bool]:
+        """DELETE; with whether the object is gone (and not held by finalizers or by what is in the namespace)."""
+        return self.ending.delete(self.live(key), options or {})
+
+    # --- looking ---
+
+    def live(self, key: Key) -> Entry:
+        """Raises ApiError 404."""
+        entry = self.log.find(key)
+        if entry is None:
+            raise not_found(KINDS[key.kind], key.name)
+        return entry
+
+    def scale_of(self, key: Key) -> Object:
+        """The scale subresource."""
+        live = self.live(key).obj
+        status = live.get("status") or {}
+        shown = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+        selector = {"selector": status["selector"]} if status.get("selector") else {}
+        return {
+            "kind": "Scale",
+            "apiVersion": "autoscaling/v1",
+            "metadata": {name: live["metadata"][name] for name in shown},
+            "spec": {"replicas": live["spec"].get("replicas", 0)},
+            "status": {"replicas": status.get("replicas", 0), **selector},
+        }
+
+    def stamp(self) -> str:
+        """The time, as objects carry it."""
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    # --- inside ---
+
+    def _creatable(self, kind: FakeKind, obj: Object) -> tuple[Object, Key]:
+        given = obj.get("metadata") or {}
+        metadata = {
+            name: value for name, value in given.items() if name not in MADE_FIELDS and value not in (None, {}, [])
+        }
+        if not metadata.get("name") and metadata.get("generateName"):
+            self._made += 1
+            metadata["name"] = generated(metadata["generateName"], self._made)
+        key = _key(kind, {"name": metadata.get("name") or "", "namespace": metadata.get("namespace")})
+        if not kind.resource.namespaced:
+            metadata.pop("namespace", None)
+        elif key.namespace:
+            self.ending.check_namespace(kind, key)
+        else:
+            raise ApiError(400, "an empty namespace may not be set during creation")
+        if given.get("resourceVersion"):
+            raise ApiError(500, "resourceVersion should not be set on objects to be created", "")
+        check_name(kind, key.name)
+        if self.log.find(key) is not None:
+            raise already_exists(kind, key.name)
+        return metadata, key
+
+    def _admitted(self, kind: FakeKind, made: Object, writer: Writer) -> Object:
+        """What the kind adds to a new object."""
+        if kind.resource.kind == "Namespace":
+            labels = (made["metadata"].get("labels") or {}) | {"kubernetes.io/metadata.name": made["metadata"]["name"]}
+            made["metadata"]["labels"] = labels
+            return {**made, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+        if not kind.resource.custom:
+            return made
+        if self._definitions is None:
+            return {**made, "status": {"observedGeneration": -1}}
+        made = self._definitions.clean(kind, made, writer.strict)
+        self._definitions.check(kind, made)
+        return made
+
+    def _applied_anew(self, kind: FakeKind, key: Key, wanted: Object, subresource: str | None, writer: Writer) -> Entry:
+        uid = wanted["metadata"].get("uid")
+        if subresource is not None:
+            raise not_found(kind, key.name)
+        if uid:
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(kind, key.name, why)
+        metadata = {name: value for name, value in wanted["metadata"].items() if name != "resourceVersion"}
+        made = self.create({**wanted, "metadata": metadata}, writer)
+        owners = self._owners[made.obj["metadata"]["uid"]] = Owners()
+        owners.applied(made.obj, wanted, writer.manager, None)
+        return made
+
+    def _change(
+        self,
+        kind: FakeKind,
+        entry: Entry,
+        wanted: Object,
+        subresource: str | None,
+        writer: Writer,
+        *,
+        follow: bool = True,
+    ) -> Entry:
+        live = entry.obj
+        changed = self._wanted(kind, live, wanted, subresource)
+        if self._definitions is not None and kind.resource.custom:
+            changed = self._definitions.clean(kind, changed, writer.strict, live)
+            self._definitions.check(kind, changed, live)
+        if changed == live and entry.key not in self._unstored:
+            return entry
+        self._unstored.discard(entry.key)
+        if kind.has_generation and _desired(changed) != _desired(live):
+            changed["metadata"] = {**changed["metadata"], "generation": live["metadata"]["generation"] + 1}
+        if follow and (owners := self._owners.get(live["metadata"]["uid"])) is not None:
+            owners.written(live, changed, updater(writer.manager, kind.resource.api_version))
+        if live["metadata"].get("deletionTimestamp") and not changed["metadata"].get("finalizers"):
+            # The last finalizer went: nothing is stored, the object goes.
+            self.ending.remove(entry.key)
+            return Entry(entry.key, changed)
+        stored = self.log.commit(changed)
+        self.ending.settle(entry.key)
+        return stored
+
+    def _wanted(self, kind: FakeKind, live: Object, wanted: Object, subresource: str | None) -> Object:
+        if subresource == "status":
+            changed = {name: value for name, value in live.items() if name != "status"}
+            return {**changed, "status": wanted["status"]} if wanted.get("status") is not None else changed
+        changed = _in_order(kind, wanted, _metadata(kind, live, wanted["metadata"]))
+        changed = self._encoded(kind, changed)
+        if kind.has_status:
+            changed.pop("status", None)
+            if "status" in live:
+                changed["status"] = live["status"]
+        return changed
+
+    def _encoded(self, kind: FakeKind, obj: Object) -> Object:
+        if kind.resource.kind != "Secret":
+            return obj
+        if self._faithful:
+            _check_base64(obj.get("data") or {})
+        return _encoded(obj)
+
+    def _forget(self, key: Key, uid: str) -> None:
+        self._unstored.discard(key)
+        self._owners.pop(uid, None)
+
+
+def _key(kind: FakeKind, metadata: Object) -> Key:
+    namespace = metadata.get("namespace") or "" if kind.resource.namespaced else ""
+    return Key(kind.resource.kind, namespace, metadata["name"])
+
+
+def _in_order(kind: FakeKind, obj: Object, metadata: Object) -> Object:
+    """apiVersion and kind first: lists of built-in kinds cut them off the JSON."""
+    resource = kind.resource
+    rest = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **rest}
+
+
+def _metadata(kind: FakeKind, live: Object, wanted: Object) -> Object:
+    old = live["metadata"]
+    if wanted is old:
+        return old
+    metadata = {
+        name: value
+        for name, value in wanted.items()
+        if name not in MADE_FIELDS and name not in KEPT_FIELDS and value not in (None, {}, [])
+    }
+    deleted = wanted.get("deletionTimestamp")
+    if deleted and deleted != old.get("deletionTimestamp"):
+        said = f'Invalid value: "{deleted}": field is immutable'
+        raise invalid(kind, old["name"], cause("FieldValueInvalid", said, "metadata.deletionTimestamp"))
+    added = set(metadata.get("finalizers", ())) - set(old.get("finalizers", ())) if "finalizers" in metadata else ()
+    if added and old.get("deletionTimestamp"):
+        names = ", ".join(f'"{name}"' for name in sorted(added))
+        said = (
+            "Forbidden: no new finalizers can be added if the object is being deleted,"
+            f" found new finalizers []string{{{names}}}"
+        )
+        raise invalid(kind, old["name"], cause("FieldValueForbidden", said, "metadata.finalizers"))
+    return {name: old[name] for name in KEPT_FIELDS if name in old} | metadata
+
+
+def _check_version(kind: FakeKind, key: Key, entry: Entry, version: str | None) -> None:
+    if version and version != entry.obj["metadata"]["resourceVersion"]:
+        raise modified(kind, key.name)
+
+
+def _check_patch(kind: FakeKind, key: Key, entry: Entry, metadata: Object) -> None:
+    check_same(metadata.get("name"), key.name, "name")
+    check_same(metadata.get("namespace"), key.namespace, "namespace")
+    uid = metadata.get("uid")
+    _check_version(kind, key, entry, metadata.get("resourceVersion"))
+    if uid and uid != entry.obj["metadata"]["uid"]:
+        said = f'Invalid value: "{uid}": field is immutable'
+        raise invalid(kind, key.name, cause("FieldValueInvalid", said, "metadata.uid"))
+
+
+def _desired(obj: Object) -> Object:
+    return {name: value for name, value in obj.items() if name not in ("metadata", "status")}
+
+
+def _encoded(obj: Object) -> Object:
+    """Secrets are written with stringData and read with data."""
+    obj = dict(obj)
+    texts = obj.pop("stringData", None) or {}
+    data = (obj.get("data") or {}) | {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    if data or "data" in obj:
+        obj["data"] = data
+    return obj
+
+
+def _check_base64(data: dict[str, str]) -> None:
+    for value in data.values():
+        try:
+            base64.b64decode(value, validate=True)
+        except binascii.Error:
+            said = 'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 0'
+            raise ApiError(400, said) from None
