@@ -5,6 +5,7 @@ Both let two writers merge their parts under server-side apply, and the apiserve
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -28,6 +29,8 @@ class ListSet:
     def refuse_repeats(self, items: Sequence[Any]) -> Sequence[Any]:
         """The items. Raises ValueError that names what stands there twice."""
         keys = self.keys(items)
+        if len(set(keys)) == len(keys):
+            return items
         repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
         if repeated:
             raise ValueError(f"{', '.join(repeated)} stands there more than once; keep one")
@@ -46,8 +49,12 @@ class ListMap(ListSet):
 
     key: str = "name"
 
+    @cached_property
+    def _attribute(self) -> str:
+        return to_snake(self.key)
+
     def keys(self, items: Sequence[Any]) -> list[Any]:
-        return [getattr(item, to_snake(self.key)) for item in items]
+        return [getattr(item, self._attribute) for item in items]
 
     def mark(self) -> dict[str, Any]:
         return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [self.key]}

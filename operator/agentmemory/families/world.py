@@ -7,6 +7,7 @@ TopicFamily ──tenantRef──► MemoryTenant ──clusterRef──► Memo
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from agentmemory.api.topicfamily import TopicFamily
 from agentmemory.core.store import Store
@@ -23,6 +24,10 @@ class World:
 
     def prefix(self) -> str:
         """What the names of the family's topics begin with. Raises ValueError when the frame does not hold."""
+        return self._prefix
+
+    @cached_property
+    def _prefix(self) -> str:
         segment = self.frame.segment
         if segment is None:
             raise ValueError(f"namespace {self.frame.namespace} has no segment")
@@ -30,6 +35,10 @@ class World:
 
     def topic_names(self) -> Mapping[str, str]:
         """The topics of the spec: short name to name in Kafka."""
+        return self._topic_names
+
+    @cached_property
+    def _topic_names(self) -> Mapping[str, str]:
         prefix = self.prefix()
         return {topic.name: prefix + topic.name for topic in self.family.spec.topics}
 
