@@ -1,9 +1,12 @@
 """What is made of an object is made once, until the object changes; and objects share what is equal in them."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
+from agentmemory.core import store as store_module
 from agentmemory.core.key import Key
 from agentmemory.core.store import LAST_APPLIED, Store, trim, version_of
 
@@ -150,3 +153,46 @@ def test_what_is_as_old_as_the_list_and_not_in_it_is_gone(store: Store) -> None:
 
 def test_a_kind_that_nobody_saw_has_no_objects_in_any_namespace(store: Store) -> None:
     assert store.list("Service", "n") == []
+
+
+class Made:
+    """Something large that was made of an object."""
+
+
+def test_what_was_made_of_a_vanished_object_is_let_go(store: Store) -> None:
+    store.put(obj())
+    made = weakref.ref(store.derive(KEY, lambda one: Made()))
+    gc.collect()
+    assert made() is not None
+    store.drop(KEY)
+    gc.collect()
+    assert made() is None
+
+
+def test_the_memory_of_the_dead_holds_as_many_as_it_says(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "REMEMBERED_UIDS", 2)
+    for uid in ("u1", "u2", "u3"):
+        store.drop(KEY, uid)
+    assert [store.put(obj("9", uid=uid)) for uid in ("u3", "u2", "u1")] == [False, False, True]
+
+
+def test_what_was_told_holds_for_one_state_of_one_object(store: Store) -> None:
+    def now(key: Key = KEY) -> Object:
+        found = store.get(key)
+        assert found is not None
+        return found
+
+    store.put(obj())
+    assert not store.was_told(now(), "x")
+    assert not store.was_told(now(), "")
+    store.tell(now(), "x")
+    assert store.was_told(now(), "x")
+    assert not store.was_told(now(), "y")
+    store.tell(now(), "y")
+    assert [store.was_told(now(), what) for what in ("x", "y")] == [False, True]
+    store.put(obj("6"))
+    assert not store.was_told(now(), "y"), "it has changed since"
+    store.tell(now(), "y")
+    store.put({"kind": "Pod", "metadata": {"name": "b", "namespace": "n", "resourceVersion": "7"}})
+    assert not store.was_told(now(KEY._replace(name="b")), "y")
+    assert store.was_told(now(), "y")
