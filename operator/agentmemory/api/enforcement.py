@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from agentmemory.api.base import EnforcementEntry as EnforcementEntry
 
-
 # Ten thousand families say much the same: equal entries are made, and turned into JSON, once.
 SHARED = 2048
 
