@@ -144,3 +144,43 @@ def test_an_odd_object_is_told_and_stops_nobody(store: Store, queue: Recorder, m
     assert [entry["object"] for entry in logs] == ["Pod/n/x"]
     assert set(queue.adds) == {"p"}
     assert 'agentmemory_owner_errors_total{kind="Pod"} 1.0' in metrics.text().decode()
+
+
+def test_an_echo_that_comes_before_its_answer_does_not_wake_its_writer(queue: Recorder) -> None:
+    class Other(Owner):
+        kind = "MemoryCluster"
+
+        def owners(self, obj: Object) -> Iterable[Key]:
+            return [Key("MemoryCluster", "n", "c")]
+
+    store = Store()
+    store.listen(Router(store, queue, {"BrokerPool": Owner(), "MemoryCluster": Other()}))
+    store.put(pool())
+    queue.adds.clear()
+    ours = Key("BrokerPool", "n", "p")
+    with store.expecting(ours, lambda seen: seen.get("status") == {"ready": True}):
+        store.put({**pool(version=2), "status": {"ready": True}})  # in the watch's task: nobody's key is current
+    assert set(queue.adds) == {"c"}
+    queue.adds.clear()
+    store.put({**pool(version=3), "status": {"ready": True}})
+    assert set(queue.adds) == {"c", "p"}, "the write has ended: this is somebody else's"
+
+
+def test_while_a_write_is_under_way_what_is_no_echo_is_news(store: Store, queue: Recorder) -> None:
+    store.put(pool())
+    queue.adds.clear()
+    with store.expecting(Key("BrokerPool", "n", "p"), lambda seen: seen.get("status") == {"ready": True}):
+        store.put(pool(version=2, generation=2))
+        assert queue.adds == {"p": Priority.USER}
+        queue.adds.clear()
+        store.put(pod("q", version=3))
+        assert queue.adds == {"q": Priority.CHILD}, "nobody said what to expect of this object"
+
+
+def test_a_write_that_failed_expects_nothing_any_more(store: Store, queue: Recorder) -> None:
+    ours = Key("BrokerPool", "n", "p")
+    with pytest.raises(ValueError, match="refused"), store.expecting(ours, lambda seen: True):
+        raise ValueError("refused")
+    assert not store.is_echo(pool())
+    store.put(pool())
+    assert set(queue.adds) == {"p"}
