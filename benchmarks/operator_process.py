@@ -24,7 +24,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from agentmemory import app, cli
 from agentmemory.core.errors import OperatorError
@@ -87,8 +86,8 @@ async def life(role: str) -> int:
     if file:
         pool = Pool(Path(file))
         pool.listen()
-        app.Process = partial(app.Process, kafka=pool)  # type: ignore[misc,assignment]
-    return await app.main(os.environ, role)
+        app.Process = partial(app.Process, kafka=pool)
+    return int(await app.main(os.environ, role))
 
 
 def profiled(run: Callable[[], int], file: Path) -> int:
@@ -96,9 +95,9 @@ def profiled(run: Callable[[], int], file: Path) -> int:
     profiles: list[cProfile.Profile] = []
     original = threading.Thread.run
 
-    def with_profile(thread: threading.Thread) -> Any:
+    def with_profile(self: threading.Thread) -> None:
         profiles.append(cProfile.Profile(time.thread_time))
-        return profiles[-1].runcall(original, thread)
+        profiles[-1].runcall(original, self)
 
     threading.Thread.run = with_profile  # type: ignore[method-assign]
     profiles.append(cProfile.Profile(time.thread_time))
@@ -119,7 +118,7 @@ def main() -> int:
     role, file = sys.argv[1], os.environ.get("BENCH_PROFILE")
 
     def run() -> int:
-        return cli._until_complete(life(role))
+        return int(cli._until_complete(life(role)))
 
     return profiled(run, Path(file)) if file else run()
 

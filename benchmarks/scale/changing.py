@@ -131,7 +131,8 @@ async def w5(options: Options, target: Target) -> Figures:
     """Restart the operator again and again; while it replays everything, users edit."""
     figures = Figures()
     families = objects.families(options)
-    oldest, replays = 0.0, []
+    oldest = 0.0
+    replays: list[float] = []
     async with staged(options, target) as stage:
         await create(stage, families)
         edits = Edits(stage, families)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.result import FOLDER
-from benchmarks.scale.operators import COMPARED
 from benchmarks.scale.options import Options
+from benchmarks.scale.process import COMPARED
 
 COMMON = (
     "families_per_s",

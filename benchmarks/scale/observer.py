@@ -115,7 +115,8 @@ class Observer:
     def _look_at(self, key: str, obj: dict[str, Any], now: float) -> None:
         generation, status = obj["metadata"].get("generation", 0), obj.get("status") or {}
         observed = status.get("observedGeneration", -1)
-        found = next((one for one in status.get("conditions") or () if one["type"] == "Ready"), {})
+        conditions = status.get("conditions") or ()
+        found: dict[str, str] = next((one for one in conditions if one["type"] == "Ready"), {})
         ready = found.get("status") == "True" and observed == generation
         reason, message = found.get("reason", ""), found.get("message", "")
         before = self.seen.get(key)

@@ -15,9 +15,11 @@ import uvloop
 
 from benchmarks.result import FOLDER
 from benchmarks.scale import changing, creation, resting, troubling
+from benchmarks.scale.faketarget import FakeTarget
 from benchmarks.scale.figures import Figures
 from benchmarks.scale.options import Options
-from benchmarks.scale.targets import Target, opened
+from benchmarks.scale.realtarget import RealTarget
+from benchmarks.scale.targets import Target
 
 T = TypeVar("T")
 Workload = Callable[[Options, Target], Awaitable[Figures]]
@@ -32,6 +34,7 @@ WORKLOADS: dict[str, Workload] = {
     "W7": troubling.w7,
     "W8": resting.w8,
 }
+TARGETS = {"real": RealTarget, "fake": FakeTarget}
 # Seconds for a whole part besides the phases' own limits: starts, ends, and W2's look.
 SPARE = 900.0
 
@@ -39,10 +42,10 @@ SPARE = 900.0
 def measure(options: Options, folder: Path = FOLDER) -> Figures:
     """Run the workload and, for W1, the bare loop; write the result to `folder`. Raises when it could not measure."""
     with _folder(options) as place:
-        with opened(options, place / "ours") as target:
+        with TARGETS[options.target](options, place / "ours") as target:
             figures = _run(options, WORKLOADS[options.workload](options, target))
         if options.workload == "W1" and options.bare:
-            with opened(options, place / "bare") as target:
+            with TARGETS[options.target](options, place / "bare") as target:
                 _run(options, creation.with_bare(options, target, figures))
     figures.write(options, folder)
     return figures

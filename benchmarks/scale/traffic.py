@@ -42,7 +42,7 @@ class Traffic(Counter[Call]):
         """`patch TopicFamily/status`: count, the largest first; whoever made them."""
         named: Counter[str] = Counter()
         for call, count in self.items():
-            named[f"{call.verb} {call.kind}" + (f"/{call.subresource}" if call.subresource else "")] += count
+            named[f"{call.verb} {call.kind}".strip() + (f"/{call.subresource}" if call.subresource else "")] += count
         return dict(named.most_common())
 
 
@@ -62,7 +62,9 @@ def _calls(lines: Iterator[bytes]) -> Iterator[Call]:
         event = orjson.loads(line)
         if event["stage"] != ("ResponseStarted" if event["verb"] == "watch" else "ResponseComplete"):
             continue
-        about = event.get("objectRef") or {}
-        resource = about.get("resource", "")
-        kind = KIND_OF.get(resource, resource)
-        yield Call(event.get("userAgent", ""), event["verb"], kind, about.get("subresource", ""))
+        agent, about = event.get("userAgent", ""), event.get("objectRef")
+        if about is None:
+            yield Call(agent, "discover", "", "")
+            continue
+        kind = KIND_OF.get(about["resource"], about["resource"])
+        yield Call(agent, event["verb"], kind, about.get("subresource", ""))

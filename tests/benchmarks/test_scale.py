@@ -21,7 +21,7 @@ def result(options: Options, folder: Path) -> dict[str, Any]:
 
 
 def test_new_families_cost_one_write_and_no_read(tmp_path: Path) -> None:
-    found = result(Options("W1", N), tmp_path)
+    found = result(Options("W1", N, roles="all"), tmp_path)
     assert found["kube_writes_per_family"] == 1
     assert found["family_gets"] == 0
     assert found["object_bytes"] >= objects.LEAST_BYTES
@@ -59,8 +59,10 @@ def test_the_audit_log_is_read_from_an_offset(tmp_path: Path) -> None:
     file = tmp_path / "audit"
     first = line("ResponseComplete", "get", "leases")
     watched = line("ResponseStarted", "watch", "topicfamilies") + line("ResponseComplete", "watch", "topicfamilies")
+    watched += orjson.dumps({"stage": "ResponseComplete", "verb": "get", "userAgent": "a"}) + b"\n"
     file.write_bytes(first + watched + line("ResponseComplete", "patch", "topicfamilies") + b'{"half')
     assert traffic.of_audit(file, len(first)) == {
+        Call("a", "discover", "", ""): 1,
         Call("a", "watch", "TopicFamily", ""): 1,
         Call("a", "patch", "TopicFamily", "status"): 1,
     }
