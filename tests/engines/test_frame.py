@@ -12,12 +12,13 @@ from agentmemory.api.base import TenantRef
 from agentmemory.core.errors import Denied, Invalid, Transient
 from agentmemory.core.key import Key
 from agentmemory.core.store import Store
-from agentmemory.engines import handover, lifecycle, notice, outage
+from agentmemory.engines import handover, lifecycle, outage
 from agentmemory.engines.frame import CLUSTER_CHECKS, TENANT_CHECKS, Frame, look
 from agentmemory.engines.outage import Outages, Unanswered, unanswered
 from agentmemory.engines.wake import Changes, FrameWatch, readiness_of, tenant_of
 from agentmemory.kafka.credentials import Credentials
 from agentmemory.kube.errors import Stale
+from agentmemory.kube.events import warn
 from tests import teams
 from tests.fakekube.fixture import World
 from tests.teams import CLUSTER_KEY, FAMILY_KEY, PLATFORM, TEAM, TENANT_KEY
@@ -233,14 +234,14 @@ async def test_namespaces_that_end(platform: World) -> None:
     assert await lifecycle.namespace_is_ending(kube, store, TEAM), "watched: no call"
 
 
-# --- notice ---
+# --- warnings ---
 
 
 async def test_the_same_warning_is_one_event(platform: World) -> None:
     obj, now = platform.get(FAMILY_KEY), platform.clock.now()
     for _ in range(2):
-        await notice.warn(platform.ctx.kube, obj, "TopicsMadeAnew", "lost", now)
-    await notice.warn(platform.ctx.kube, obj, "TopicsMadeAnew", "lost too", now)
+        await warn(platform.ctx.kube, obj, "TopicsMadeAnew", "lost", now)
+    await warn(platform.ctx.kube, obj, "TopicsMadeAnew", "lost too", now)
     events = platform.cluster.list("Event", TEAM)
     assert sorted(event["message"] for event in events) == ["lost", "lost too"]
     assert all(event["involvedObject"]["name"] == FAMILY_KEY.name for event in events)
@@ -248,7 +249,7 @@ async def test_the_same_warning_is_one_event(platform: World) -> None:
 
 async def test_a_warning_that_cannot_be_posted_fails_nobody(platform: World) -> None:
     platform.fake.faults.before.append(lambda request: 403)
-    await notice.warn(platform.ctx.kube, platform.get(FAMILY_KEY), "X", "x", platform.clock.now())
+    await warn(platform.ctx.kube, platform.get(FAMILY_KEY), "X", "x", platform.clock.now())
     assert platform.cluster.list("Event") == []
 
 

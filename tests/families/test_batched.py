@@ -7,6 +7,7 @@ import pytest
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
 from agentmemory.engines.handover import Handover
+from agentmemory.engines.outage import PAUSE, Breaker, Unanswered
 from agentmemory.families.batched import BatchedTopics
 from agentmemory.families.model import Needs, Results, Seen
 from agentmemory.families.topics import DirectTopics
@@ -41,7 +42,7 @@ def kafka() -> FakeKafka:
 def topics(world: World, kafka: FakeKafka, leader: Leader) -> BatchedTopics:
     world.put(teams.handover())
     handover = Handover(world.ctx.kube, world.settings.namespace, world.clock)
-    return BatchedTopics(DirectTopics(FakePool(kafka), handover), leader)
+    return BatchedTopics(DirectTopics(FakePool(kafka), handover), leader, Breaker(world.clock))
 
 
 def new(name: str, **configs: str) -> Needs:
@@ -128,8 +129,30 @@ async def test_clusters_do_not_wait_for_each_other(world: World, kafka: FakeKafk
                 await asyncio.Event().wait()
             return {}
 
-    topics = BatchedTopics(Direct(), leader)  # type: ignore[arg-type]
+    topics = BatchedTopics(Direct(), leader, Breaker(world.clock))  # type: ignore[arg-type]
     hanging = asyncio.create_task(topics.observe(OTHER, ["a"]))
     await asyncio.sleep(0)
     assert await topics.observe(CLUSTER_KEY, ["a"]) == {}
     hanging.cancel()
+
+
+async def test_while_a_cluster_is_silent_one_asks_and_the_others_are_told(
+    world: World, topics: BatchedTopics, kafka: FakeKafka
+) -> None:
+    """A call to a frozen broker hangs for seconds: it must not hold the workers that others need."""
+    kafka.available = False
+    for n in range(10):
+        with pytest.raises(Unanswered, match="is asked again until it does"):
+            await topics.observe(CLUSTER_KEY, [f"t{n}"])
+    assert len(kafka.of("describe_topics")) == 1
+    await world.clock.advance(PAUSE)
+    for n in range(10):
+        with pytest.raises(Unanswered):
+            await topics.observe(CLUSTER_KEY, [f"t{n}"])
+    assert len(kafka.of("describe_topics")) == 2
+    kafka.available = True
+    with pytest.raises(Unanswered):
+        await topics.observe(CLUSTER_KEY, ["t"])
+    await world.clock.advance(PAUSE)
+    assert await topics.observe(CLUSTER_KEY, ["t"]) == {}
+    assert await topics.observe(CLUSTER_KEY, ["t"]) == {}, "for all again"

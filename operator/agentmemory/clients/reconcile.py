@@ -24,7 +24,7 @@ from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.engines.handover import Handover
 from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
-from agentmemory.engines.outage import Outages, Unanswered
+from agentmemory.engines.outage import Breaker, Outages, Unanswered
 from agentmemory.engines.wake import Changes, FrameWatch
 from agentmemory.kube.errors import NotLeading
 from agentmemory.kube.status import write_status
@@ -45,7 +45,7 @@ class ClientReconciler:
         """`users`: how Kafka is reached; by default each client for itself."""
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
-        self._users = users or DirectUsers(context.kafka, handover, lambda: context.leading())
+        self._users = users or DirectUsers(context.kafka, handover, Breaker(context.clock), lambda: context.leading())
         self._credentials = credentials or Credentials(context.kube)
         self._ending = Ending(context, self._users)
         self._outages = Outages(context.enqueue)

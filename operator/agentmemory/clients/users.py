@@ -8,7 +8,7 @@ from agentmemory.clients.model import User
 from agentmemory.core.errors import Denied, OperatorError, Transient
 from agentmemory.core.key import Key
 from agentmemory.engines.handover import Handover
-from agentmemory.engines.outage import unanswered
+from agentmemory.engines.outage import Breaker, Unanswered, unanswered
 from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.connection import KafkaPool
 from agentmemory.kafka.model import Acl, ScramMechanism, or_raise
@@ -41,9 +41,12 @@ class Users(Protocol):
 class DirectUsers:
     """Each client's calls by themselves. Kafka takes a write from anybody, so each looks at the Lease first."""
 
-    def __init__(self, pool: KafkaPool, handover: Handover, leading: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self, pool: KafkaPool, handover: Handover, breaker: Breaker, leading: Callable[[], bool] = lambda: True
+    ) -> None:
         self._pool = pool
         self._handover = handover
+        self._breaker = breaker
         self._leading = leading
 
     async def authority(self, cluster: Key) -> str | None:
@@ -102,8 +105,14 @@ class DirectUsers:
 
     async def _ask(self, cluster: Key, call: Callable[[KafkaAdmin], Awaitable[T]]) -> T:
         admin = await self._pool.get(cluster, await self._handover.credentials(cluster))
+        self._breaker.check(cluster)
         try:
-            return await call(admin)
+            answer = await call(admin)
         except (Transient, Denied) as error:
             self._handover.forget()
-            raise unanswered(cluster, error) from error
+            found = unanswered(cluster, error)
+            if isinstance(found, Unanswered):
+                self._breaker.met(found)
+            raise found from error
+        self._breaker.passed(cluster)
+        return answer

@@ -1,13 +1,16 @@
 """A Kafka cluster that does not answer: told in the same words however long it takes, and its end met within seconds.
 
 All that wait for one cluster retry at one common rate, however many they are; the first that gets through wakes the
-others. So an outage costs next to nothing, and nobody waits for the next resync.
+others. So an outage costs next to nothing, and nobody waits for the next resync. While it lasts, one of them asks every
+PAUSE seconds and the others are told at once what it met (Breaker): a call that hangs until its limit must not hold up
+the workers that serve other clusters.
 """
 
 from collections.abc import Callable
 
 import structlog
 
+from agentmemory.core.clock import Clock
 from agentmemory.core.errors import OperatorError, Transient
 from agentmemory.core.key import Key
 from agentmemory.core.outcome import Again
@@ -41,6 +44,40 @@ def unanswered(cluster: Key, error: OperatorError) -> OperatorError:
     )
     found.__cause__ = error
     return found
+
+
+class Breaker:
+    """Lets one ask through every PAUSE seconds while a cluster does not answer (a circuit breaker, half open)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # cluster -> what was met, and from when on the next one may ask (monotonic seconds)
+        self._out: dict[Key, tuple[Unanswered, float]] = {}
+
+    def check(self, cluster: Key) -> None:
+        """Raises what was met last, unless the cluster answers or it is time to ask again."""
+        met = self._out.get(cluster)
+        if met is None:
+            return
+        error, again_at = met
+        now = self._clock.monotonic()
+        if now < again_at:
+            raise _copy(error)
+        self._out[cluster] = (error, now + PAUSE)
+
+    def met(self, error: Unanswered) -> None:
+        """There was no answer."""
+        self._out[error.cluster] = (error, self._clock.monotonic() + PAUSE)
+
+    def passed(self, cluster: Key) -> None:
+        """There was one."""
+        self._out.pop(cluster, None)
+
+
+def _copy(error: Unanswered) -> Unanswered:
+    copy = Unanswered(error.reason, error.message, error.cluster)
+    copy.__cause__ = error.__cause__
+    return copy
 
 
 class Outages:

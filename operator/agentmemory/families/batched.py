@@ -13,6 +13,7 @@ from typing import Any
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
 from agentmemory.core.merger import Merger
+from agentmemory.engines.outage import Breaker, Unanswered
 from agentmemory.families.model import Needs, Results, Seen
 from agentmemory.families.topics import Topics
 from agentmemory.kafka.model import NewTopicSpec
@@ -39,16 +40,24 @@ class _Met:
 class _Lanes:
     """The three mergers of one cluster."""
 
-    def __init__(self, cluster: Key, topics: Topics, leading: Callable[[], bool]) -> None:
+    def __init__(self, cluster: Key, topics: Topics, leading: Callable[[], bool], breaker: Breaker) -> None:
         self._cluster = cluster
         self._topics = topics
         self._leading = leading
+        self._breaker = breaker
         self.observe: Merger[str, None, Seen | OperatorError] = Merger(self._observe)
         self.meet: Merger[str, _Need, _Met] = Merger(self._meet)
         self.delete: Merger[str, None, OperatorError | None] = Merger(self._delete)
 
     async def _observe(self, names: Mapping[str, None]) -> Mapping[str, Seen | OperatorError]:
-        return await self._topics.observe(self._cluster, names.keys())
+        self._breaker.check(self._cluster)
+        try:
+            found = await self._topics.observe(self._cluster, names.keys())
+        except Unanswered as error:
+            self._breaker.met(error)
+            raise
+        self._breaker.passed(self._cluster)
+        return found
 
     async def _meet(self, needs: Mapping[str, _Need]) -> Mapping[str, _Met]:
         self._hold_back("changed")
@@ -67,9 +76,10 @@ class _Lanes:
 class BatchedTopics:
     """Implements Topics over another one, usually DirectTopics."""
 
-    def __init__(self, topics: Topics, leading: Callable[[], bool]) -> None:
+    def __init__(self, topics: Topics, leading: Callable[[], bool], breaker: Breaker) -> None:
         self._topics = topics
         self._leading = leading
+        self._breaker = breaker
         self._lanes: dict[Key, _Lanes] = {}
 
     async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
@@ -92,7 +102,7 @@ class BatchedTopics:
         # A handful of clusters in a process's life: what is kept of one that is gone is next to nothing.
         lanes = self._lanes.get(cluster)
         if lanes is None:
-            lanes = self._lanes[cluster] = _Lanes(cluster, self._topics, self._leading)
+            lanes = self._lanes[cluster] = _Lanes(cluster, self._topics, self._leading, self._breaker)
         return lanes
 
 

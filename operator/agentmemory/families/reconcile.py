@@ -18,7 +18,7 @@ from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.engines.handover import Handover
 from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
-from agentmemory.engines.outage import Outages, Unanswered
+from agentmemory.engines.outage import Breaker, Outages, Unanswered
 from agentmemory.engines.verdict import sum_up
 from agentmemory.engines.wake import FrameWatch
 from agentmemory.families import desired, policy
@@ -48,7 +48,9 @@ class FamilyReconciler:
         """`topics`: how Kafka is reached; by default all families together."""
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
-        self._topics = topics or BatchedTopics(DirectTopics(context.kafka, handover), lambda: context.leading())
+        self._topics = topics or BatchedTopics(
+            DirectTopics(context.kafka, handover), lambda: context.leading(), Breaker(context.clock)
+        )
         self._outages = Outages(context.enqueue)
         self._pace = Pace(context.clock, context.settings.discard_rate)
         self._ending = Ending(context, self._topics, self._pace)
