@@ -1,0 +1,136 @@
+"""The first leader is stopped in the middle of a write of each story; the second leads; then the first comes back."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tests.faultproxy import Gate, Match
+
+from .land import Land
+from .picture import differences
+from .replica import Replica
+from .scene import Scene
+from .stories import Story
+from .waiting import PATIENCE, until
+
+Pictures = dict[str, dict[str, Any]]
+
+
+class Play:
+    """All stories at once: each in two lands, one of them undisturbed. `found` are the differences, in words;
+    `seconds` what each act took."""
+
+    def __init__(self, scene: Scene, stories: Sequence[Story]) -> None:
+        self._scene = scene
+        self._stories = stories
+        self._calm = [scene.land(f"calm{number:02}") for number in range(len(stories))]
+        self._rough = [scene.land(f"wild{number:02}") for number in range(len(stories))]
+        self.found: list[str] = []
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    async def run(self) -> None:
+        """From empty lands to the comparison."""
+        scene = self._scene
+        await asyncio.gather(*(land.begin() for land in (*self._calm, *self._rough)))
+        await scene.ready([*self._calm, *self._rough])
+        self._clock("begin")
+        await self._each("deed", self._calm)
+        after_deed = _of(self._calm, await scene.at_rest(self._calm))
+        await self._each("meanwhile", self._calm)
+        wanted = _of(self._calm, await scene.at_rest(self._calm))
+        self._clock("one leader")
+
+        first = await scene.leader()
+        gates = await self._stop_in_the_middle(first)
+        second = scene.other(first)
+        self._clock("stop")
+        await scene.leads(second)
+        self._clock("take over")
+        await self._reached("the second leader has not finished the deed", after_deed)
+        await self._each("meanwhile", self._rough)
+        await self._reached("the second leader has not finished what came meanwhile", wanted)
+
+        self._clock("second leader")
+        await self._let_arrive(first, gates)
+        mark = len(scene.kafka.calls), len(first.proxy.records)
+        await self._comes_back(first)
+        self._check_silence(first, *mark)
+        found = await scene.at_rest(self._rough)
+        self._compare("in the end", wanted, _of(self._rough, found))
+        self._clock("come back")
+
+    def _clock(self, what: str) -> None:
+        now = time.monotonic()
+        self.seconds[what], self._since = round(now - self._since, 1), now
+
+    async def _each(self, act: str, lands: Sequence[Land]) -> None:
+        acts = zip(self._stories, lands, strict=True)
+        await asyncio.gather(*(getattr(story, act)(land) for story, land in acts))
+
+    async def _stop_in_the_middle(self, first: Replica) -> list[Gate]:
+        gates = []
+        for story, land in zip(self._stories, self._rough, strict=True):
+            match = story.held(land)
+            gates.append(first.proxy.hold(match) if isinstance(match, Match) else self._scene.kafka.hold(match))
+        await self._each("deed", self._rough)
+        for story, gate in zip(self._stories, gates, strict=True):
+            try:
+                await gate.arrived(seconds=PATIENCE)
+            except TimeoutError:
+                raise AssertionError(f"{story}: the write to hold did not come") from None
+        first.signal(signal.SIGSTOP)
+        return gates
+
+    async def _reached(self, complaint: str, wanted: list[dict[str, Any]]) -> None:
+        async def same() -> bool:
+            return _of(self._rough, await self._scene.pictures(self._rough)) == wanted
+
+        try:
+            await until(complaint, same, 30, pause=0.2)
+        except AssertionError:
+            self._compare(complaint, wanted, _of(self._rough, await self._scene.pictures(self._rough)))
+
+    async def _let_arrive(self, first: Replica, gates: list[Gate]) -> None:
+        """What was held has its effect, now, while its sender still stands still."""
+        held = [gate.held[0] for gate in gates]
+        for gate in gates:
+            gate.release()
+
+        async def arrived() -> bool:
+            answered = [record.call for record in first.proxy.records]
+            return all(call in answered or call in self._scene.kafka.done for call in held)
+
+        await until("what was held arrives", arrived)
+
+    async def _comes_back(self, first: Replica) -> None:
+        lives = len(first.codes)
+        first.signal(signal.SIGCONT)
+
+        async def ended() -> bool:
+            return len(first.codes) > lives
+
+        await until("the first leader ends itself", ended)
+        assert first.codes[lives:] == [1]
+
+        async def warm() -> bool:
+            return first.is_warm
+
+        await until("the first leader stands by", warm)
+
+    def _check_silence(self, first: Replica, calls: int, records: int) -> None:
+        """Nothing was written by a process that was not the leader any more."""
+        kube = [record.call for record in [*first.proxy.records][records:]]
+        self.found += [f"written after the pause: {call}" for call in kube if call.is_write and call.kind != "Lease"]
+        kafka = [call for call in self._scene.kafka.calls[calls:] if call.replica == first.name]
+        self.found += [f"called after the pause: {call}" for call in kafka if not call.method.startswith("describe")]
+
+    def _compare(self, when: str, wanted: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+        for story, one, other in zip(self._stories, wanted, found, strict=True):
+            self.found += [f"{story}, {when}:{difference}" for difference in differences(one, other)]
+
+
+def _of(lands: Sequence[Land], pictures: Pictures) -> list[dict[str, Any]]:
+    return [pictures[land.tag] for land in lands]
