@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # The unit tests of the kinds: no fake API server, no Kafka.
-_PURE = tuple(f"tests/*/test_{name}.py" for name in ("policy", "desired", "pure", "erasure"))
+_PURE = tuple(f"tests/*/test_{name}.py" for name in ("policy", "desired", "pure", "cuts", "erasure"))
 
 
 @dataclass(frozen=True)
