@@ -642,6 +642,16 @@ async def test_a_cluster_without_brokers_says_what_is_missing(world: World) -> N
     assert world.condition(CLUSTER_KEY)["status"] == "True"
 
 
+async def test_when_the_last_broker_is_gone_none_is_registered(world: World) -> None:
+    """Nobody is left to tell Kafka's number, and the last one that was told need not have been the last."""
+    stage = Stage.set(world)
+    await stage.rise()
+    assert world.get(CLUSTER_KEY)["status"]["brokers"] == {"registered": 3}
+    world.delete(POOL_KEY)
+    await stage.settle()
+    assert world.get(CLUSTER_KEY)["status"]["brokers"] == {"registered": 0}
+
+
 async def test_more_copies_than_brokers(world: World) -> None:
     stage = Stage.set(world)
     await stage.rise(cluster(), pool(replicas=2))

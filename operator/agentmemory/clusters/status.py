@@ -9,6 +9,7 @@ from agentmemory.api.enforcement import enforced, to_list, unverified
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.clusters.desired import client_bootstrap
 from agentmemory.clusters.world import World
+from agentmemory.domain.names import FIRST_BROKER_ID
 from agentmemory.engines.kafka import names
 from agentmemory.engines.kafka.quorum import Quorum
 from agentmemory.engines.pods import PodState
@@ -27,9 +28,7 @@ def of_cluster(obj: Object, world: World, quorum: Quorum, phase: Phase) -> Objec
     previous, cluster = obj.get("status") or {}, world.cluster
     ready = sum(1 for node in world.controllers if _is_ready(world, node.id))
     voters = sorted(world.sight.voters) if world.sight.answers else (previous.get("controllers") or {}).get("voters")
-    registered = (
-        len(world.sight.registered) if world.sight.answers else (previous.get("brokers") or {}).get("registered", 0)
-    )
+    registered = len(world.sight.registered) if world.sight.answers else _last_known(previous, world)
     status = {
         **base(obj, phase, world, enforcement(cluster)),
         "clusterId": quorum.cluster_id,
@@ -74,6 +73,14 @@ def enforcement(cluster: MemoryCluster) -> list[EnforcementEntry]:
         why = "nothing looks yet at where the cluster's machines are"
         entries.append(unverified("spec.region.name", "the region that tenants and families are checked against", why))
     return entries
+
+
+def _last_known(previous: Object, world: World) -> int:
+    """How many brokers were registered when Kafka last answered; none once there is no broker's pod any more."""
+    if not any(node_id >= FIRST_BROKER_ID for node_id in world.pods):
+        return 0
+    found: int = (previous.get("brokers") or {}).get("registered", 0)
+    return found
 
 
 def _is_ready(world: World, node_id: int) -> bool:
