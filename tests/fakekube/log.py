@@ -30,6 +30,10 @@ class Entry:
             self._raw = orjson.dumps(self.obj)
         return self._raw
 
+    def release(self) -> None:
+        """It is history: whoever is late makes its JSON again."""
+        self._raw = None
+
     def copy(self) -> Object:
         """A copy that the caller may change."""
         made: Object = orjson.loads(self.raw)
@@ -39,14 +43,13 @@ class Entry:
 class Event:
     """One change. `previous` is the object before it, None for ADDED."""
 
-    __slots__ = ("_line", "entry", "previous", "type", "version")
+    __slots__ = ("entry", "previous", "type", "version")
 
     def __init__(self, version: int, type_: str, entry: Entry, previous: Object | None) -> None:
         self.version = version
         self.type = type_
         self.entry = entry
         self.previous = previous
-        self._line: bytes | None = None
 
     @property
     def obj(self) -> Object:
@@ -55,18 +58,6 @@ class Event:
     @property
     def kind(self) -> str:
         return self.entry.key.kind
-
-    @property
-    def line(self) -> bytes:
-        """The event as a watch sends it, made once for all streams."""
-        if self._line is None:
-            self._line = line(self.type, self.entry.raw)
-        return self._line
-
-
-def line(type_: str, raw: bytes) -> bytes:
-    """A watch event on its line."""
-    return b'{"type":"%b","object":%b}\n' % (type_.encode(), raw)
 
 
 class Lane:
@@ -185,6 +176,8 @@ class Log:
         lane.entries[key] = entry
         if previous is None:
             lane.changed_names()
+        else:
+            previous.release()
         self.index.added(entry, previous)
         self._publish(lane, "MODIFIED" if previous else "ADDED", entry, previous)
         return entry

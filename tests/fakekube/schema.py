@@ -1,7 +1,7 @@
 """Structural schemas: prune, default, check, worded as the apiserver does. CEL is left out; unknown keywords fail."""
 
-import copy
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -46,12 +46,30 @@ class Schema:
         self._types = TYPES[self._type]
         # Objects without properties (metadata) are kept as they are.
         self._properties = {name: Schema(inner) for name, inner in raw.get("properties", {}).items()}
-        self._defaults = {name: node for name, node in self._properties.items() if "default" in node._raw}
+        self._defaults = {
+            name: node.clean(node._raw["default"], (), [])
+            for name, node in self._properties.items()
+            if "default" in node._raw
+        }
         self._required: list[str] = raw.get("required", [])
         self._items = Schema(raw["items"]) if "items" in raw else None
         self._text = Text(raw)
         self._number = Number(raw)
         self._enum: list[Any] | None = raw.get("enum")
+        self._fine = self._quick()
+
+    def _quick(self) -> Callable[[Any], bool]:
+        """Whether a string is fine, in one call: most of what there is to check."""
+        enum, text = self._enum, self._text
+        if self._type != "string":
+            return _not_sure
+        if enum is not None:
+            return enum.__contains__
+        most, least, pattern = text.most, text.least, text.pattern
+        if text.is_time or pattern is None:
+            return _not_sure if text.is_time else lambda value: type(value) is str and least <= len(value) <= most
+        search = pattern.search
+        return lambda value: type(value) is str and least <= len(value) <= most and search(value) is not None
 
     # --- pruning and defaults ---
 
@@ -80,9 +98,9 @@ class Schema:
                 cleaned = node.clean(inner, (path, name), unknown)
                 if cleaned is not inner:
                     changed[name] = cleaned
-        for name, node in self._defaults.items():
+        for name, default in self._defaults.items():
             if value.get(name) is None:
-                changed[name] = node.clean(copy.deepcopy(node._raw["default"]), (path, name), unknown)
+                changed[name] = default
         if not changed and not pruned:
             return value
         return {name: inner for name, inner in value.items() if name not in pruned} | changed
@@ -114,7 +132,7 @@ class Schema:
         causes += [cause("FieldValueRequired", "Required value", where((path, name))) for name in missing]
         for name, inner in value.items():
             node = self._properties.get(name)
-            if node is not None:
+            if node is not None and not node._fine(inner):
                 node.check(inner, (path, name), causes)
 
     def _check_list(self, value: list[Any], path: Path, causes: list[Object]) -> None:
@@ -149,20 +167,20 @@ class Text:
     """What a schema asks of a string."""
 
     def __init__(self, raw: Object) -> None:
-        self._most: int = raw.get("maxLength", 2**31)
-        self._least: int = raw.get("minLength", 0)
-        self._pattern = re.compile(raw["pattern"]) if "pattern" in raw else None
-        self._is_time = raw.get("format") == "date-time"
+        self.most: int = raw.get("maxLength", 2**31)
+        self.least: int = raw.get("minLength", 0)
+        self.pattern = re.compile(raw["pattern"]) if "pattern" in raw else None
+        self.is_time = raw.get("format") == "date-time"
 
     def check(self, value: str, path: Path, causes: list[Object]) -> None:
-        if len(value) > self._most:
-            said = f"Too long: may not be more than {self._most} bytes"
+        if len(value) > self.most:
+            said = f"Too long: may not be more than {self.most} bytes"
             causes.append(cause("FieldValueTooLong", said, where(path)))
-        if len(value) < self._least:
-            self._refuse(f"should be at least {self._least} chars long", value, path, causes)
-        if self._pattern is not None and not self._pattern.search(value):
-            self._refuse(f"should match '{self._pattern.pattern}'", value, path, causes)
-        if self._is_time and not DATE_TIME.fullmatch(value):
+        if len(value) < self.least:
+            self._refuse(f"should be at least {self.least} chars long", value, path, causes)
+        if self.pattern is not None and not self.pattern.search(value):
+            self._refuse(f"should match '{self.pattern.pattern}'", value, path, causes)
+        if self.is_time and not DATE_TIME.fullmatch(value):
             self._refuse(f"must be of type date-time: {_json(value)}", value, path, causes)
 
     def _refuse(self, why: str, value: str, path: Path, causes: list[Object]) -> None:
@@ -189,6 +207,10 @@ class Number:
     def _refuse(self, why: str, value: float, path: Path, causes: list[Object]) -> None:
         said = f"Invalid value: {value}: {where(path)} in body {why}"
         causes.append(cause("FieldValueInvalid", said, where(path)))
+
+
+def _not_sure(_: Any) -> bool:
+    return False
 
 
 def where(path: Path) -> str:

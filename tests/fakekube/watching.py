@@ -8,7 +8,7 @@ from aiohttp import web
 
 from .answers import ApiError, cause, status
 from .kinds import KINDS
-from .log import Event, Lane, Log, line
+from .log import Event, Lane, Log
 from .requests import Faults, Object, Request
 from .selectors import Matcher
 
@@ -16,6 +16,11 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 BOOKMARK_SECONDS = 60.0
 # Bytes per write, so that a slow reader of a long history waits in the socket and not in our memory.
 CHUNK = 2**18
+# What stands before an object in the line of its event.
+HEADS = {
+    type_: f'{{"type":"{type_}","object":'.encode() for type_ in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
+}
+Line = tuple[str, bytes]  # type and the object's JSON
 
 
 class Watching:
@@ -107,7 +112,7 @@ class _Stream:
             return
         self._position = self._log.version
         now = [self._lane.entries[key] for key in self._lane.order()]
-        await self._send([line("ADDED", entry.raw) for entry in now if self._concerns(entry.obj)])
+        await self._send([("ADDED", entry.raw) for entry in now if self._concerns(entry.obj)])
         if initial:
             await self.bookmark({INITIAL_EVENTS_END: "true"})
 
@@ -116,7 +121,7 @@ class _Stream:
         if self._position < self._lane.lost:
             await self._expire(self._lane.lost)
             return
-        lines: list[bytes] = []
+        lines: list[Line] = []
         for event in self._lane.since(self._position):
             self._position = event.version
             self._add(event, lines)
@@ -126,7 +131,7 @@ class _Stream:
     async def _expire(self, oldest: int) -> None:
         self.ended = True
         gone = status(410, f"too old resource version: {self._position} ({oldest})", "Expired")
-        await self._send([line("ERROR", orjson.dumps(gone))])
+        await self._send([("ERROR", orjson.dumps(gone))])
 
     async def bookmark(self, annotations: Object | None = None) -> None:
         """Tell the position; all that is before it has been sent."""
@@ -141,18 +146,21 @@ class _Stream:
         if annotations:
             metadata["annotations"] = annotations
         told = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
-        await self._send([line("BOOKMARK", orjson.dumps(told))])
+        await self._send([("BOOKMARK", orjson.dumps(told))])
 
-    async def _send(self, lines: list[bytes]) -> None:
-        at = 0
-        while at < len(lines):
-            size, start = 0, at
-            while at < len(lines) and size < CHUNK:
-                size += len(lines[at])
-                at += 1
-            await self._response.write(b"".join(lines[start:at]))
+    async def _send(self, lines: list[Line]) -> None:
+        parts: list[bytes] = []
+        size = 0
+        for type_, raw in lines:
+            parts += (HEADS[type_], raw, b"}\n")
+            size += len(raw)
+            if size >= CHUNK:
+                await self._response.write(b"".join(parts))
+                parts, size = [], 0
+        if parts:
+            await self._response.write(b"".join(parts))
 
-    def _add(self, event: Event, lines: list[bytes]) -> None:
+    def _add(self, event: Event, lines: list[Line]) -> None:
         seen = self._seen(event)
         if seen is None:
             return
@@ -161,11 +169,9 @@ class _Stream:
             outcomes = [(type_, obj)]
             for change in self._faults.events:
                 outcomes = [result for outcome in outcomes for result in change(*outcome)]
-            lines += [line(now, orjson.dumps(changed)) for now, changed in outcomes]
-        elif obj is event.obj:
-            lines.append(event.line if type_ == event.type else line(type_, event.entry.raw))
+            lines += [(now, orjson.dumps(changed)) for now, changed in outcomes]
         else:
-            lines.append(line(type_, orjson.dumps(obj)))
+            lines.append((type_, event.entry.raw if obj is event.obj else orjson.dumps(obj)))
 
     def _concerns(self, obj: Object) -> bool:
         return (not self._namespace or self._namespace == obj["metadata"].get("namespace")) and self._matches(obj)
