@@ -8,7 +8,7 @@ Objects are shared, not copied: callers must not change what they get. Belongs t
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from sys import intern
 from typing import Any, TypeVar
@@ -127,14 +127,23 @@ class Store:
             listed.add(key_of(obj))
             if self.put(obj):
                 keys.append(key_of(obj))
-        for obj in self.list(kind, namespace):
-            key = key_of(obj)
-            if key not in listed and not _is_after(obj["metadata"], version):
-                self.drop(key, obj["metadata"].get("uid"))
-                keys.append(key)
+        keys += self.keep(kind, listed, namespace, version)
         if namespace is None:
             self.mark_synced(kind)
         return keys
+
+    def keep(
+        self, kind: str, listed: Collection[Key], namespace: str | None = None, version: str | None = None
+    ) -> list[Key]:
+        """Drop what a complete list did not mention, unless it is newer than the list; returns the keys dropped."""
+        vanished = [
+            obj
+            for obj in self.list(kind, namespace)
+            if key_of(obj) not in listed and not _is_after(obj["metadata"], version)
+        ]
+        for obj in vanished:
+            self.drop(key_of(obj), obj["metadata"].get("uid"))
+        return [key_of(obj) for obj in vanished]
 
     def mark_synced(self, kind: str) -> None:
         """Everything of `kind` that existed at the start has come in."""
