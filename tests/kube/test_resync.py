@@ -30,9 +30,9 @@ KEY = Key("BrokerPool", "memory", "p")
 class Bench:
     """A Resync with everything it needs, its time in the test's hand."""
 
-    def __init__(self, fake: FakeKube, kube: KubeClient, targets: tuple[Target, ...]) -> None:
+    def __init__(self, fake: FakeKube, kube: KubeClient, clock: FakeClock, targets: tuple[Target, ...]) -> None:
         self.fake = fake
-        self.clock = FakeClock()
+        self.clock = clock
         self.store = Store()
         self.queue = KeyedQueue(self.clock)
         self.feed = Feed(self.store)
@@ -66,8 +66,9 @@ async def until(holds: Any) -> None:
 
 @asynccontextmanager
 async def bench(fake: FakeKube, *targets: Target) -> AsyncIterator[Bench]:
-    async with KubeClient(configuration_for(fake.url)) as kube:
-        yield Bench(fake, kube, targets or (POOLS,))
+    clock = FakeClock()
+    async with KubeClient(configuration_for(fake.url), clock=clock) as kube:
+        yield Bench(fake, kube, clock, targets or (POOLS,))
 
 
 @asynccontextmanager
@@ -134,34 +135,75 @@ async def test_a_kind_in_two_namespaces_is_synced_when_both_are(fake: FakeKube) 
         assert one.store.synced("ConfigMap")
 
 
-async def test_a_first_list_that_fails_is_tried_again_soon(fake: FakeKube) -> None:
-    fake.faults.before.append(lambda request: 503 if request.number == 1 else None)
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_list_that_fails_is_tried_again_soon(fake: FakeKube, first: bool) -> None:
+    async with bench(fake) as one, run(one):
+        with capture_logs() as logs:
+            if first:
+                fake.faults.before.append(lambda request: 503)
+            one.resync.started(POOLS)
+            if not first:
+                await asyncio.wait_for(one.resync.synced.wait(), 5)
+                await until(lambda: one.clock.sleeping == 3)
+                fake.faults.before.append(lambda request: 503)
+                await one.clock.advance(96.1)
+            await until(lambda: any(entry["event"] == "resync failed" for entry in logs))
+        fake.faults.clear()
+        fake.cluster.put(pool("memory"))
+        await until(lambda: one.clock.sleeping == 2 + (not first))
+        failed = one.lists()
+        await one.advance(6.1, lists=failed + 1)
+        await until(lambda: one.store.get(KEY) is not None)
+        assert one.resync.synced.is_set()
+
+
+async def test_a_list_that_is_put_off_for_long_is_tried_again_then(fake: FakeKube) -> None:
+    later = (429, status(429, "slow down", details={"retryAfterSeconds": 40}))
+    fake.faults.before.append(lambda request: later if request.number == 1 else None)
     async with bench(fake) as one, run(one):
         one.resync.started(POOLS)
         await one.advance(0, lists=1)
-        assert not one.resync.synced.is_set()
         await until(lambda: one.clock.sleeping == 2)
-        await one.advance(5, lists=2)
+        await one.clock.advance(39.9)
+        assert one.lists() == 1
+        await one.advance(8.2, lists=2)
         await asyncio.wait_for(one.resync.synced.wait(), 5)
 
 
-async def test_the_period_repairs_and_queues_everything_spread(fake: FakeKube) -> None:
-    for number in range(20):
+async def test_the_period_repairs(fake: FakeKube) -> None:
+    for number in range(3):
         fake.cluster.put(pool("memory", f"p{number}"))
     async with bench(fake) as one, run(one):
         one.resync.started(POOLS)
         await asyncio.wait_for(one.resync.synced.wait(), 5)
-        assert len(one.queue) == 0  # who is new is queued by the store's listener, not here
-        for event in fake.cluster.log.events:
-            if event.kind == "BrokerPool":
-                one.feed.event("BrokerPool", None, event.obj)
+        for obj in one.store.list("BrokerPool"):
+            one.feed.event("BrokerPool", None, obj)
         fake.cluster.delete(Key("BrokerPool", "memory", "p0"))
-        await until(lambda: one.clock.sleeping == 2)
+        await until(lambda: one.clock.sleeping == 3)
         await one.advance(83, lists=1)
         assert one.lists() == 1
         await one.advance(13.1, lists=2)
-        await until(lambda: len(one.queue) == 19)
-        assert one.store.get(Key("BrokerPool", "memory", "p0")) is None
+        await until(lambda: one.store.get(Key("BrokerPool", "memory", "p0")) is None)
+        assert len(one.queue) == 0  # what a change wakes is for the store's listener to queue
+
+
+async def test_everything_is_replayed_spread_and_not_more_often_than_once_an_interval(fake: FakeKube) -> None:
+    for number in range(20):
+        fake.cluster.put(pool("memory", f"p{number}"))
+    fake.cluster.put(config_map("memory"))
+    async with bench(fake, POOLS, MAPS) as one, run(one):
+        one.resync.started(POOLS)
+        one.resync.started(MAPS)
+        await asyncio.wait_for(one.resync.synced.wait(), 5)
+        for obj in one.store.list("BrokerPool") + one.store.list("ConfigMap"):
+            one.feed.event(obj["kind"], None, obj)
+        await until(lambda: one.clock.sleeping == 4)
+        await one.clock.advance(119.9)
+        assert len(one.queue) == 0
+        await until(lambda: one.clock.sleeping == 4)
+        await one.clock.advance(12.2)
+        await until(lambda: len(one.queue) == 20)
+        assert {key.kind for key in one.queue._delayed} == {"BrokerPool"}
         due = [due for due, _ in one.queue._delayed.values()]
         assert 5 < max(due) - min(due) <= 10
 
@@ -177,24 +219,11 @@ async def test_a_stream_that_starts_afresh_is_compared_at_once(fake: FakeKube) -
         assert len(one.queue) == 0
 
 
-async def test_a_period_that_fails_waits_for_the_next(fake: FakeKube) -> None:
-    async with bench(fake) as one, run(one):
-        one.resync.started(POOLS)
-        await asyncio.wait_for(one.resync.synced.wait(), 5)
-        fake.faults.before.append(lambda request: 503)
-        await until(lambda: one.clock.sleeping == 2)
-        with capture_logs() as logs:
-            await one.advance(96.1, lists=2)
-            await until(lambda: one.clock.sleeping == 2)
-        assert [entry["reason"] for entry in logs] == ["ApiserverError"]
-        assert one.lists() == 2
-
-
 async def test_a_dead_watch_is_noticed_within_two_minutes(fake: FakeKube) -> None:
     async with bench(fake) as one, run(one) as task:
         one.resync.started(POOLS)
         await asyncio.wait_for(one.resync.synced.wait(), 5)
-        await until(lambda: one.clock.sleeping == 2)
+        await until(lambda: one.clock.sleeping == 3)
         fake.cluster.put(pool("memory"))
         await one.advance(96.1, lists=2)
         await until(lambda: one.store.get(KEY) is not None)

@@ -5,6 +5,7 @@ with what the watch brought: a change that the list shows and the watch still ha
 proves that it is dead. Missed deletes prove nothing: after a re-list a watch may honestly skip them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,18 +45,23 @@ class Feed:
         self, kind: str, objs: list[Object], version: str, now: float, namespace: str | None = None
     ) -> list[Key]:
         """Compare a list with the store and repair the store; returns the keys that differed."""
-        differed = self.store.replace(kind, objs, namespace, version)
-        for key in differed:
-            obj = self.store.get(key)
-            if obj is None:
-                self.metrics.resync_repairs.labels(kind, "vanished").inc()
-                self._owed.pop(key, None)
-                continue
-            self.metrics.resync_repairs.labels(kind, "changed").inc()
-            owed = version_of(obj["metadata"])
-            if owed is not None:
-                self._owed[key] = (owed, self._owed.get(key, (0, now))[1])
+        listing = Listing(self, kind, namespace)
+        listing.page(objs, now)
+        differed = listing.end(version)
+        if namespace is None:
+            self.store.mark_synced(kind)
         return differed
+
+    def _shown(self, key: Key, obj: Object, now: float) -> None:
+        """A list showed a change that we did not know: the watch owes it."""
+        self.metrics.resync_repairs.labels(key.kind, "changed").inc()
+        owed = version_of(obj["metadata"])
+        if owed is not None:
+            self._owed[key] = (owed, self._owed.get(key, (0, now))[1])
+
+    def _vanished(self, key: Key) -> None:
+        self.metrics.resync_repairs.labels(key.kind, "vanished").inc()
+        self._owed.pop(key, None)
 
     @property
     def owed(self) -> int:
@@ -83,3 +89,30 @@ class Feed:
         seen = version_of(obj["metadata"])
         if owed is not None and (seen is None or seen >= owed[0]):
             del self._owed[key]
+
+
+class Listing:
+    """One list, taken over page by page: so no more than a page of it is in memory beside the store."""
+
+    def __init__(self, feed: Feed, kind: str, namespace: str | None = None) -> None:
+        self._feed = feed
+        self._kind = kind
+        self._namespace = namespace
+        self._listed: set[Key] = set()
+        self._differed: list[Key] = []
+
+    def page(self, objs: Iterable[Object], now: float) -> None:
+        """Some of the objects, read at monotonic time `now`."""
+        for obj in objs:
+            key = key_of(obj)
+            self._listed.add(key)
+            if self._feed.store.put(obj):
+                self._differed.append(key)
+                self._feed._shown(key, obj, now)
+
+    def end(self, version: str) -> list[Key]:
+        """That was all, at the list's resourceVersion `version`; returns the keys that differed from the store."""
+        vanished = self._feed.store.keep(self._kind, self._listed, self._namespace, version)
+        for key in vanished:
+            self._feed._vanished(key)
+        return self._differed + vanished

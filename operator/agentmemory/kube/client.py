@@ -3,14 +3,14 @@
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from kubernetes.aio.client import Configuration
 
 from agentmemory.core.clock import Clock, SystemClock
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.metrics import Metrics
-from agentmemory.kube.answers import Answer, Call, error_of, is_missing, refuse
+from agentmemory.kube.answers import Answer, Call, error_of, is_missing, refuse, uncollected
 from agentmemory.kube.caller import Caller
 from agentmemory.kube.resources import RESOURCES, path, path_of
 from agentmemory.kube.session import Login, Sessions
@@ -25,6 +25,13 @@ APPLY_PATCH = "application/apply-patch+yaml"
 PAGE = 500
 # Seconds for a whole call.
 TIME_LIMIT = 15.0
+
+
+class Page(NamedTuple):
+    """Some of the objects of a list, and the resourceVersion of the whole."""
+
+    items: list[Object]
+    version: str
 
 
 class KubeClient:
@@ -70,16 +77,34 @@ class KubeClient:
         self, kind: str, namespace: str | None = None, label_selector: str | None = None
     ) -> tuple[list[Object], str]:
         """All objects of a kind and the list's resourceVersion, read in pages of one consistent snapshot."""
-        call = Call("list", kind, path(kind, namespace))
         items: list[Object] = []
+        version = ""
+        async for page in self.pages(kind, namespace, label_selector):
+            items += page.items
+            version = page.version
+        return items, version
+
+    async def pages(
+        self, kind: str, namespace: str | None = None, label_selector: str | None = None
+    ) -> AsyncGenerator[Page, None]:
+        """The same page by page. Raises Stale when the snapshot expires.
+
+        No resourceVersion is asked for: the apiserver makes sure that its cache is as new as etcd and answers from
+        there. A list from the cache as it happens to be would bring back what was deleted before, and would find a
+        watch in order that hangs with that very cache.
+        """
+        call = Call("list", kind, path(kind, namespace))
+        api_version = RESOURCES[kind].api_version
         query = {"limit": str(PAGE)} | ({"labelSelector": label_selector} if label_selector else {})
         while True:
-            page = _object(call, await self._caller.read(call, query))
-            api_version = RESOURCES[kind].api_version
-            items += ({"apiVersion": api_version, "kind": kind} | item for item in page.get("items") or ())
+            answer = await self._caller.read(call, query)
+            with uncollected():
+                page = _object(call, answer)
             metadata = page.get("metadata") or {}
+            items = [{"apiVersion": api_version, "kind": kind} | item for item in page.get("items") or ()]
+            yield Page(items, metadata.get("resourceVersion", ""))
             if not metadata.get("continue"):
-                return items, metadata.get("resourceVersion", "")
+                return
             query["continue"] = metadata["continue"]
 
     async def probe(self, kind: str, namespace: str | None = None, label_selector: str | None = None) -> None:

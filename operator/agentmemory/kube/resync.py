@@ -2,6 +2,8 @@
 
 Per target:  may we list it? ──► the stream is set up ──► list, compare ──► synced ──► list every 0.7 to 0.8 intervals
                                                            ▲ at once again whenever a stream starts from scratch
+Apart from that, no more often than once an interval: every object of a reconciled kind is queued (the replay), so that
+what was changed behind our back outside Kubernetes is put right too.
 """
 
 import asyncio
@@ -12,15 +14,17 @@ from dataclasses import dataclass, field
 import structlog
 
 from agentmemory.core.clock import Clock
-from agentmemory.core.errors import Denied, OperatorError
-from agentmemory.core.feed import Feed
+from agentmemory.core.errors import Denied, OperatorError, Transient
+from agentmemory.core.feed import Feed, Listing
 from agentmemory.core.key import key_of
 from agentmemory.core.queue import KeyedQueue, Priority
-from agentmemory.core.store import Object
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.watch import Target, WatchEnded
 
 log = structlog.get_logger(__name__)
+
+# So many objects are queued before everybody else has a turn: some milliseconds.
+TURN = 500
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class Pace:
     interval: float = 120.0
     # How long the watch may lag behind a list.
     grace: float = 20.0
-    # Over how long the reconciles of one list are spread.
+    # Over how long the reconciles of one replay are spread.
     spread: float = 10.0
-    # The pause before another try of what must succeed for the start.
+    # The pause before another try of a list that failed.
     retry: float = 5.0
 
 
@@ -73,18 +77,21 @@ class Resync:
         async with asyncio.TaskGroup() as group:
             for target in self.targets:
                 group.create_task(self._repeat(target), name=f"resync-{target.kind}")
+            group.create_task(self._replay(), name="resync-replay")
             group.create_task(self._judge(), name="resync-judge")
 
-    async def once(self, target: Target, *, everything: bool) -> None:
-        """One list, compared with the store; with `everything` each object of a reconciled kind is queued too."""
-        items, version = await self.kube.list(target.kind, target.namespace, target.selector)
-        repaired = self.feed.listed(target.kind, items, version, self.clock.monotonic(), target.namespace)
+    async def once(self, target: Target) -> None:
+        """One list, compared with the store page by page."""
+        listing = Listing(self.feed, target.kind, target.namespace)
+        version = ""
+        async for page in self.kube.pages(target.kind, target.namespace, target.selector):
+            listing.page(page.items, self.clock.monotonic())
+            version = page.version
+        differed = listing.end(version)
         if target in self._unsynced:
             self._mark(target)
-        elif repaired:
-            log.info("resync found changes", kind=target.kind, changes=len(repaired), first=str(repaired[0]))
-        if everything and target.kind in self.kinds:
-            self._queue_all(items)
+        elif differed:
+            log.info("resync found changes", kind=target.kind, changes=len(differed), first=str(differed[0]))
 
     def _mark(self, target: Target) -> None:
         del self._unsynced[target]
@@ -93,26 +100,40 @@ class Resync:
         if not self._unsynced:
             self.synced.set()
 
-    def _queue_all(self, items: list[Object]) -> None:
-        for obj in items:
+    async def _replay(self) -> None:
+        await self.synced.wait()
+        while True:
+            # Never more often than once an interval, and never in step with other processes.
+            await self.clock.sleep(self.pace.interval * self.rng.uniform(1.0, 1.1))
+            for kind in self.kinds:
+                await self._queue_all(kind)
+
+    async def _queue_all(self, kind: str) -> None:
+        for number, obj in enumerate(self.feed.store.list(kind), 1):
             self.queue.add(key_of(obj), Priority.RESYNC, self.rng.uniform(0, self.pace.spread))
+            if number % TURN == 0:
+                await asyncio.sleep(0)
 
     async def _repeat(self, target: Target) -> None:
         started = self._started[target]
         await started.wait()
         while True:
-            afresh = started.is_set()
             started.clear()
             try:
-                await self.once(target, everything=not afresh)
+                await self.once(target)
+                # Never in step with other kinds or other processes.
+                pause = self.pace.interval * self.rng.uniform(0.7, 0.8)
             except OperatorError as error:
-                log.warning("resync failed", kind=target.kind, reason=error.reason, message=error.message)
-                if afresh:
-                    started.set()
-                    await self.clock.sleep(self.pace.retry)
-                    continue
-            # Never in step with other kinds or other processes.
-            await self._sleep_or(started, self.pace.interval * self.rng.uniform(0.7, 0.8))
+                # Soon again: until a list succeeds a dead watch stays unnoticed.
+                pause = self._retry(error)
+                log.warning(
+                    "resync failed", kind=target.kind, reason=error.reason, message=error.message, retry_in=pause
+                )
+            await self._sleep_or(started, pause)
+
+    def _retry(self, error: OperatorError) -> float:
+        asked = error.retry_after if isinstance(error, Transient) else None
+        return max(self.pace.retry, asked or 0.0) * self.rng.uniform(1.0, 1.2)
 
     async def _sleep_or(self, event: asyncio.Event, seconds: float) -> None:
         waits = [asyncio.ensure_future(self.clock.sleep(seconds)), asyncio.ensure_future(event.wait())]

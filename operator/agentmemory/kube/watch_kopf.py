@@ -111,7 +111,7 @@ class KopfWatch:
             raise WatchEnded("WatchEnded", f"the watch ended: {_reason(tasks, failed)}")
         finally:
             failed.cancel()
-            await _cancel(tasks)
+            await _cancel(tasks, [one.settings for one in every])
             for sessions in every:
                 await sessions.close()
 
@@ -124,7 +124,7 @@ class KopfWatch:
         sessions: "Sessions",
     ) -> set[asyncio.Task[Any]]:
         registry = kopf.OperatorRegistry()
-        settings = _settings()
+        settings = sessions.settings
         kopf.on.login(registry=registry)(sessions.login)
         for target in kinds:
             _register(registry, settings, target, on_event, failed)
@@ -146,7 +146,7 @@ class KopfWatch:
 
 
 class Sessions:
-    """Gives kopf a session made from our own configuration, and listens in on it for streams that start."""
+    """One kopf operator: its settings, its sessions from our own configuration; hears of streams that start."""
 
     def __init__(
         self,
@@ -161,6 +161,7 @@ class Sessions:
         self._on_start = on_start
         self._last: float | None = None
         self._made: list[aiohttp.ClientSession] = []
+        self.settings = _settings()
 
     async def close(self) -> None:
         """Close what kopf forgets: sessions whose credentials were refused, or that it was cancelled with."""
@@ -255,22 +256,22 @@ def _reason(tasks: set[asyncio.Task[Any]], failed: asyncio.Future[None]) -> str:
     return "one of its tasks returned"
 
 
-async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
+async def _cancel(tasks: set[asyncio.Task[Any]], settings: Sequence[kopf.OperatorSettings]) -> None:
     # Not kopf.run_tasks: it would cancel every other task of the loop too, running reconciles among them.
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=10)
     tasks.clear()
-    await _end_orphans()
+    await _end_orphans(settings)
     await _close_generators()
 
 
-async def _end_orphans() -> None:
+async def _end_orphans(settings: Sequence[kopf.OperatorSettings]) -> None:
     # When one watcher of kopf fails for good the others stay behind, waiting for new credentials for ever; as they
     # swallow a cancellation the event loop could never be closed, and the process would not end.
     for _ in range(ORPHAN_ROUNDS):
-        orphans = {task for task in asyncio.all_tasks() if _is_kopfs(task)}
+        orphans = {task for task in asyncio.all_tasks() if _works_with(task.get_coro(), settings)}
         if not orphans:
             return
         for task in orphans:
@@ -278,9 +279,15 @@ async def _end_orphans() -> None:
         await asyncio.wait(orphans, timeout=0.5)
 
 
-def _is_kopfs(task: asyncio.Task[Any]) -> bool:
-    code = getattr(task.get_coro(), "cr_code", None)
-    return code is not None and code.co_filename.startswith(KOPF_FOLDER)
+def _works_with(coroutine: Any, settings: Sequence[kopf.OperatorSettings]) -> bool:
+    """Whether these settings are among the variables of a task: so one of kopf's is known to belong to this watch."""
+    frame = getattr(coroutine, "cr_frame", None)
+    if frame is None or not frame.f_code.co_filename.startswith(KOPF_FOLDER):
+        return False
+    values = [*frame.f_locals.values()]
+    return any(value is one for value in values for one in settings) or any(
+        _works_with(value, settings) for value in values if asyncio.iscoroutine(value)
+    )
 
 
 async def _close_generators() -> None:
