@@ -1,15 +1,19 @@
 """The story of a pool on a fake apiserver with fake kubelets and a fake Kafka."""
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from agentmemory.brokers.reconcile import PoolReconciler
+from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
 from agentmemory.kafka.model import BrokerView
 from tests.engines.stage import CLUSTER_KEY, NAMESPACE, POOL_KEY, Stage, cluster, pool
+from tests.fakekafka import Call, timed_out
 from tests.fakekube.fixture import World
+from tests.fakekube.requests import Request
 
 Object = dict[str, Any]
 
@@ -35,6 +39,35 @@ async def test_status_tells_each_broker(world: World) -> None:
             {"id": 1002, "pod": "mem-1002", "state": "Registered"},
         ],
     }
+
+
+@pytest.mark.parametrize("trouble", ["kafka", "apiserver"])
+@pytest.mark.parametrize("number", range(1, 7))
+async def test_brokers_wait_for_the_controllers_whatever_holds_those_up(
+    world: World, trouble: str, number: int
+) -> None:
+    """A declaration that no node can start with must not reach a broker because one call of ours failed."""
+    stage = Stage.set(world)
+    await stage.rise()
+    before = stage.pods()
+    stage.hold = set(before)
+    calls = itertools.count(1)
+
+    def silent(call: Call) -> OperatorError | None:
+        return timed_out(call.method) if next(calls) == number else None
+
+    def busy(request: Request) -> int | None:
+        return 503 if next(calls) == number else None
+
+    if trouble == "kafka":
+        stage.kafka.before.append(silent)
+    else:
+        world.fake.faults.before.append(busy)
+    world.edit(CLUSTER_KEY, {"spec": {"failureDetection": {"sessionTimeout": "12s"}}})
+    await stage.settle()
+    replaced = {name for name, uid in stage.pods().items() if before[name] != uid}
+    assert len(replaced) == 1
+    assert replaced < {"mem-0", "mem-1", "mem-2"}
 
 
 async def test_a_pool_before_its_cluster_waits_and_then_rises(world: World) -> None:

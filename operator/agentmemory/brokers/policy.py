@@ -13,6 +13,9 @@ from agentmemory.engines.pods import PodState, Trouble
 Check = Callable[[World], Phase | None]
 State = Literal["Pending", "Starting", "Registered", "Failed"]
 
+ROLLING = frozenset({"Rolling", "WaitingForKafka"})
+"""A MemoryCluster's reasons while some controller has not taken up its declaration (see engines.roller)."""
+
 
 def cluster_is_there(world: World) -> Phase | None:
     """It may be on its way (one `kubectl apply` of many files), so this waits."""
@@ -217,7 +220,7 @@ def hold_of(world: World) -> str:
     cluster = world.cluster
     if cluster is None or cluster.status.observed_generation != cluster.metadata.generation:
         return "waiting for the controllers, which take up what is declared first"
-    rolling = any(found.type == "Ready" and found.reason == "Rolling" for found in cluster.status.conditions)
+    rolling = any(found.type == "Ready" and found.reason in ROLLING for found in cluster.status.conditions)
     if rolling or cluster.status.controllers.ready < cluster.status.controllers.desired:
         return "waiting for the controllers, which take up what is declared first"
     return ""

@@ -43,12 +43,17 @@ def of_cluster(obj: Object, world: World, quorum: Quorum, phase: Phase) -> Objec
 
 
 def of_trouble(obj: Object, phase: Phase, now: datetime) -> Object:
-    """The status when nothing could be done: the conditions, and all else as it was."""
-    previous = obj.get("status") or {}
+    """The status when nothing could be done: the conditions, and all else as it was.
+
+    What passes by itself is no verdict on the declaration: the generation that was taken up stays the former one, by
+    which the pools know that the controllers have still to take up the new one.
+    """
+    previous, generation = obj.get("status") or {}, obj["metadata"]["generation"]
+    judged = previous.get("observedGeneration", -1) if phase.kind == "Progressing" else generation
     return {
         **previous,
-        "observedGeneration": obj["metadata"]["generation"],
-        "conditions": to_conditions(phase, previous.get("conditions") or [], obj["metadata"]["generation"], now),
+        "observedGeneration": judged,
+        "conditions": to_conditions(phase, previous.get("conditions") or [], generation, now),
     }
 
 
