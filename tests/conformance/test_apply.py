@@ -93,7 +93,8 @@ def test_a_uid_is_a_precondition(api: Api) -> None:
     assert answer.reason == "Conflict"
     assert answer.details == {"name": "c", "kind": "configmaps"}
     api.create(config_map(a="1"))
-    assert api.apply(wanted, "one", force=True, expect=None).code in (409, 422)
+    answer = api.apply(wanted, "one", force=True, expect=422)
+    assert set(answer.causes) == {("FieldValueInvalid", "metadata.uid")}
 
 
 def test_an_old_version_is_a_conflict(api: Api) -> None:

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from tests.conformance.api import Api, config_map, pool
+from tests.conformance.api import Api, Object, config_map, pool
 
 
 def test_the_server_sets_identity(api: Api) -> None:
@@ -43,7 +43,7 @@ def test_a_taken_name(api: Api) -> None:
 
 
 @pytest.mark.parametrize("obj", [config_map(), pool()], ids=lambda obj: obj["kind"])
-def test_a_missing_namespace(api: Api, obj: dict) -> None:  # type: ignore[type-arg]
+def test_a_missing_namespace(api: Api, obj: Object) -> None:
     answer = api.call("POST", api.path(obj["kind"], namespace="no-such-namespace"), obj, expect=404)
     assert answer.reason == "NotFound"
     assert answer.details == {"name": "no-such-namespace", "kind": "namespaces"}
@@ -63,7 +63,7 @@ def test_a_name_is_required(api: Api) -> None:
 
 
 @pytest.mark.parametrize("obj", [config_map("Bad_Name"), pool("Bad_Name")], ids=lambda obj: obj["kind"])
-def test_a_name_that_is_none(api: Api, obj: dict) -> None:  # type: ignore[type-arg]
+def test_a_name_that_is_none(api: Api, obj: Object) -> None:
     answer = api.create(obj, expect=422)
     assert answer.reason == "Invalid"
     assert ("FieldValueInvalid", "metadata.name") in answer.causes
@@ -78,6 +78,29 @@ def test_a_service_needs_a_stricter_name(api: Api) -> None:
 def test_another_namespace_than_the_urls(api: Api) -> None:
     obj = config_map()
     obj["metadata"]["namespace"] = "elsewhere"
+    assert api.create(obj, expect=400).reason == "BadRequest"
+
+
+def test_another_kind_than_the_urls(api: Api) -> None:
+    path = api.path("ConfigMap")
+    assert api.call("POST", path, {**config_map(), "kind": "Pod"}, expect=400).reason == "BadRequest"
+    assert api.call("POST", path, {**config_map(), "apiVersion": "v2"}, expect=400).reason == "BadRequest"
+    answer = api.call("POST", api.path("BrokerPool"), {**pool(), "kind": "MemoryCluster"}, expect=422)
+    assert ("FieldValueInvalid", "kind") in answer.causes
+
+
+@pytest.mark.parametrize("labels", [{"a b": "c"}, {"a": "b c"}, {"a": "x" * 64}, {"Bad_/a": "b"}], ids=str)
+def test_labels_that_are_none(api: Api, labels: dict[str, str]) -> None:
+    answer = api.create(config_map("c", labels), expect=422)
+    assert ("FieldValueInvalid", "metadata.labels") in answer.causes
+    api.create(config_map())
+    answer = api.patch("ConfigMap", "c", {"metadata": {"labels": labels}}, expect=422)
+    assert ("FieldValueInvalid", "metadata.labels") in answer.causes
+
+
+def test_a_label_that_is_no_text(api: Api) -> None:
+    obj = config_map()
+    obj["metadata"]["labels"] = {"a": 5}
     assert api.create(obj, expect=400).reason == "BadRequest"
 
 

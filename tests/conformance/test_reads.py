@@ -109,6 +109,13 @@ def test_a_version_that_is_not_there_yet(api: Api) -> None:
     assert api.list("BrokerPool", resourceVersion="abc", expect=400).reason == "BadRequest"
 
 
+def test_a_get_of_a_version(api: Api) -> None:
+    version = api.create(pool()).version
+    path = api.path("BrokerPool", "p")
+    assert api.call("GET", path, query={"resourceVersion": str(version)}, expect=200).version == version
+    assert api.call("GET", path, query={"resourceVersion": "abc"}, expect=500).reason == ""
+
+
 def test_version_zero_is_any(api: Api) -> None:
     made = api.create(pool()).version
     api.until("the cache to have it", lambda: api.names("BrokerPool", resourceVersion="0") == ["p"])

@@ -10,6 +10,7 @@ from .kinds import FakeKind
 from .names import check_same
 from .paging import Paging, check_version
 from .requests import Object, Request
+from .rules import OTHER_NAMESPACE, check_type
 from .selectors import matcher
 from .verbs import Writer
 
@@ -45,12 +46,12 @@ class Acting:
         if request.verb == "create":
             return 201, self._verbs.create(named, _writer(request)).raw
         if request.subresource == "scale":
-            return 200, orjson.dumps(self._verbs.scale(request.key, named, _writer(request)))
+            return 200, orjson.dumps(self._verbs.scale(request.key, named, _writer(request), put=True))
         entry, new = self._verbs.update(named, request.subresource, _writer(request))
         return (201 if new else 200), entry.raw
 
     def _get(self, request: Request) -> bytes:
-        check_version(self._log, request.query)
+        check_version(self._log, request.query, 500)
         if request.subresource == "scale":
             return orjson.dumps(self._verbs.scale_of(request.key))
         return self._verbs.live(request.key).raw
@@ -108,15 +109,24 @@ def _writer(request: Request) -> Writer:
     return Writer(manager, query.get("force") == "true", query.get("fieldValidation") == "Strict")
 
 
+def _check_type(kind: FakeKind, name: str, body: Object) -> None:
+    resource = kind.resource
+    if resource.custom:
+        check_type(kind, name, body)
+        return
+    given = (body.get("apiVersion", resource.api_version), body.get("kind", resource.kind))
+    if given != (resource.api_version, resource.kind):
+        said = f'{given[1]} in version "{given[0]}" cannot be handled as a {resource.kind}'
+        raise ApiError(400, said)
+
+
 def _placed(kind: FakeKind, request: Request, body: Object) -> Object:
     """The body with the identity that the path says. Raises ApiError 400 when it says something else."""
     metadata: dict[str, Any] = dict(body.get("metadata") or {})
-    if body.get("kind", kind.resource.kind) not in (kind.resource.kind, "Scale"):
-        what = f'{body["kind"]} in version "{body.get("apiVersion", "")}"'
-        raise ApiError(400, f"{what} cannot be handled as a {kind.resource.kind}")
+    if request.subresource != "scale":
+        _check_type(kind, metadata.get("name", ""), body)
     if request.namespace and metadata.setdefault("namespace", request.namespace) != request.namespace:
-        said = "the namespace of the provided object does not match the namespace sent on the request"
-        raise ApiError(400, said)
+        raise ApiError(400, OTHER_NAMESPACE)
     if request.name:
         check_same(metadata.setdefault("name", request.name), request.name, "name")
     return {**body, "kind": kind.resource.kind, "metadata": metadata}

@@ -1,6 +1,7 @@
 """Names of objects: what is allowed, and names that the server makes up."""
 
 import re
+from typing import Any
 
 from .answers import ApiError, cause, invalid
 from .kinds import FakeKind
@@ -20,6 +21,8 @@ _SAID = {
     DNS_1035: "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic"
     " character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123'",
 }
+_PART = "consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+_LABEL_NAME = re.compile("[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _RULES = {"Namespace": (LABEL, 63), "Service": (DNS_1035, 63)}
 _COMPILED = {pattern: re.compile(pattern) for pattern in _SAID}
 
@@ -32,6 +35,21 @@ def check_name(kind: FakeKind, name: str) -> None:
         )
     if fault := _fault(kind.resource.kind, name):
         raise invalid(kind, name, cause("FieldValueInvalid", f'Invalid value: "{name}": {fault}', "metadata.name"))
+
+
+def check_labels(kind: FakeKind, name: str, labels: dict[str, Any]) -> None:
+    """Raises ApiError: 400 for a value that is no string, 422 for what is none of a label."""
+    for key, value in labels.items():
+        if not isinstance(value, str):
+            full = f'{kind.resource.kind} in version "{kind.resource.version}"'
+            raise ApiError(400, f"{full} cannot be handled as a {kind.resource.kind}: label {key} is no string")
+        prefix, slash, last = key.rpartition("/")
+        good = _LABEL_NAME.fullmatch(last) and len(last) <= 63
+        if not good or (slash and not _COMPILED[SUBDOMAIN].fullmatch(prefix)):
+            raise invalid(kind, name, cause("FieldValueInvalid", f'Invalid value: "{key}": {_PART}', "metadata.labels"))
+        if value and (len(value) > 63 or not _LABEL_NAME.fullmatch(value)):
+            said = f'Invalid value: "{value}": a valid label must be an empty string or {_PART}'
+            raise invalid(kind, name, cause("FieldValueInvalid", said, "metadata.labels"))
 
 
 def generated(prefix: str, number: int) -> str:

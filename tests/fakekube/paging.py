@@ -88,12 +88,17 @@ class Paging:
         return number, start, snapshot
 
 
-def check_version(log: Log, query: Mapping[str, str]) -> int:
-    """The resourceVersion of a read. Raises ApiError for one that is none, or that is not there yet."""
+def check_version(log: Log, query: Mapping[str, str], code: int = 400) -> int:
+    """The resourceVersion of a read. Raises ApiError for one that is none, or that is not there yet.
+
+    `code` is told for one that is none: 400 by a list, 500 by a get and a watch.
+    """
     text = query.get("resourceVersion") or "0"
     if not text.isdigit():
         why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise ApiError(400, f"invalid resource version: resourceVersion: {why}")
+        if code == 500:
+            raise ApiError(500, f"resourceVersion: {why}", "")
+        raise ApiError(code, f"invalid resource version: resourceVersion: {why}")
     if int(text) > log.version:
         raise too_large_version(int(text), log.version)
     return int(text)

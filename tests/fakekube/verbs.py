@@ -1,7 +1,5 @@
 """The rules of an apiserver over the log: create, update, patch, apply, scale, delete; preconditions and generation."""
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +8,28 @@ from uuid import UUID
 
 from agentmemory.core.key import Key
 
-from .answers import ApiError, already_exists, cause, conflict, invalid, modified, not_found
+from .answers import ApiError, already_exists, cause, conflict, invalid, not_found
 from .definitions import Definitions
 from .ending import Ending
 from .kinds import KINDS, FakeKind
 from .log import Entry, Log
-from .names import check_name, check_same, generated
+from .names import check_labels, check_name, generated
 from .ownership import Owners, fields_of, updater
 from .patches import merge_patch
+from .rules import (
+    MADE_FIELDS,
+    check_base64,
+    check_patch,
+    check_uid_of_put,
+    check_version,
+    desired,
+    encoded,
+    in_order,
+    key_in,
+    metadata_of,
+)
 
 Object = dict[str, Any]
-# What only the server decides.
-SERVER_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
-MADE_FIELDS = frozenset({*SERVER_FIELDS, "generation", "managedFields", "selfLink"})
-KEPT_FIELDS = ("name", "namespace", *SERVER_FIELDS, "generation")
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ class Verbs:
         metadata |= {"uid": str(UUID(int=(1 << 127) + self._made)), "creationTimestamp": self.stamp()}
         if kind.has_generation:
             metadata["generation"] = 1
-        made = _in_order(kind, obj, metadata)
+        made = in_order(kind, obj, metadata)
         if kind.resource.custom:
             made.pop("status", None)
         made = self._admitted(kind, self._encoded(kind, made), writer)
@@ -79,7 +85,7 @@ class Verbs:
     def update(self, obj: Object, subresource: str | None = None, writer: Writer = NOBODY) -> tuple[Entry, bool]:
         """PUT; with whether it created the object."""
         kind, metadata = KINDS[obj["kind"]], obj["metadata"]
-        key = _key(kind, metadata)
+        key = key_in(kind, metadata)
         entry = self.log.find(key)
         if entry is None:
             if kind.created_by_update and subresource is None:
@@ -91,33 +97,32 @@ class Verbs:
             refused = invalid(kind, key.name, cause("FieldValueInvalid", said, "metadata.resourceVersion"))
             refused.status["details"]["kind"] = kind.resource.plural
             raise refused
-        live = entry.obj["metadata"]
-        if metadata.get("uid", live["uid"]) != live["uid"]:
-            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {live['uid']}"
-            raise conflict(kind, key.name, why)
-        _check_version(kind, key, entry, version)
+        check_uid_of_put(kind, key.name, entry.obj["metadata"], metadata.get("uid"))
+        check_version(kind, key, entry, version)
         return self._change(kind, entry, obj, subresource, writer), False
 
     def patch(self, key: Key, patch: Object, subresource: str | None = None, writer: Writer = NOBODY) -> Entry:
         """PATCH with a merge patch."""
         kind = KINDS[key.kind]
         entry = self.live(key)
-        _check_patch(kind, key, entry, patch.get("metadata") or {})
+        check_patch(kind, key, entry, patch, subresource)
         return self._change(kind, entry, merge_patch(entry.obj, patch), subresource, writer)
 
-    def scale(self, key: Key, patch: Object, writer: Writer = NOBODY) -> Object:
+    def scale(self, key: Key, patch: Object, writer: Writer = NOBODY, *, put: bool = False) -> Object:
         """PATCH or PUT of the scale subresource."""
-        metadata = patch.get("metadata") or {}
         wanted: Object = {"spec": {"replicas": (patch.get("spec") or {}).get("replicas", 0)}}
         entry = self.live(key)
-        _check_patch(KINDS[key.kind], key, entry, metadata)
+        check_patch(KINDS[key.kind], key, entry, patch, "scale")
+        if put:
+            uid = (patch.get("metadata") or {}).get("uid")
+            check_uid_of_put(KINDS[key.kind], key.name, entry.obj["metadata"], uid)
         self._change(KINDS[key.kind], entry, merge_patch(entry.obj, wanted), None, writer)
         return self.scale_of(key)
 
     def apply(self, wanted: Object, subresource: str | None, writer: Writer) -> tuple[Entry, bool]:
         """PATCH with server-side apply; with whether it created the object."""
         kind, metadata = KINDS[wanted["kind"]], wanted["metadata"]
-        key = _key(kind, metadata)
+        key = key_in(kind, metadata)
         entry = self.log.find(key)
         if entry is None:
             return self._applied_anew(kind, key, wanted, subresource, writer), True
@@ -129,7 +134,7 @@ class Verbs:
         )  # fmt: skip
         if refused is not None:
             raise refused
-        _check_patch(kind, key, entry, metadata)
+        check_patch(kind, key, entry, wanted)
         draft = Owners({path: set(managers) for path, managers in owners.by_path.items()})
         after = draft.applied(entry.obj, wanted, writer.manager, subresource)
         changed = self._change(kind, entry, after, subresource, writer, follow=False)
@@ -177,7 +182,7 @@ class Verbs:
         if not metadata.get("name") and metadata.get("generateName"):
             self._made += 1
             metadata["name"] = generated(metadata["generateName"], self._made)
-        key = _key(kind, {"name": metadata.get("name") or "", "namespace": metadata.get("namespace")})
+        key = key_in(kind, {"name": metadata.get("name") or "", "namespace": metadata.get("namespace")})
         if not kind.resource.namespaced:
             metadata.pop("namespace", None)
         elif key.namespace:
@@ -187,6 +192,7 @@ class Verbs:
         if given.get("resourceVersion"):
             raise ApiError(500, "resourceVersion should not be set on objects to be created", "")
         check_name(kind, key.name)
+        check_labels(kind, key.name, metadata.get("labels") or {})
         if self.log.find(key) is not None:
             raise already_exists(kind, key.name)
         return metadata, key
@@ -236,7 +242,7 @@ class Verbs:
         if changed == live and entry.key not in self._unstored:
             return entry
         self._unstored.discard(entry.key)
-        if kind.has_generation and _desired(changed) != _desired(live):
+        if kind.has_generation and desired(changed) != desired(live):
             changed["metadata"] = {**changed["metadata"], "generation": live["metadata"]["generation"] + 1}
         if follow and (owners := self._owners.get(live["metadata"]["uid"])) is not None:
             owners.written(live, changed, updater(writer.manager, kind.resource.api_version))
@@ -252,7 +258,7 @@ class Verbs:
         if subresource == "status":
             changed = {name: value for name, value in live.items() if name != "status"}
             return {**changed, "status": wanted["status"]} if wanted.get("status") is not None else changed
-        changed = _in_order(kind, wanted, _metadata(kind, live, wanted["metadata"]))
+        changed = in_order(kind, wanted, metadata_of(kind, live, wanted["metadata"]))
         changed = self._encoded(kind, changed)
         if kind.has_status:
             changed.pop("status", None)
@@ -264,83 +270,9 @@ class Verbs:
         if kind.resource.kind != "Secret":
             return obj
         if self._faithful:
-            _check_base64(obj.get("data") or {})
-        return _encoded(obj)
+            check_base64(obj.get("data") or {})
+        return encoded(obj)
 
     def _forget(self, key: Key, uid: str) -> None:
         self._unstored.discard(key)
         self._owners.pop(uid, None)
-
-
-def _key(kind: FakeKind, metadata: Object) -> Key:
-    namespace = metadata.get("namespace") or "" if kind.resource.namespaced else ""
-    return Key(kind.resource.kind, namespace, metadata["name"])
-
-
-def _in_order(kind: FakeKind, obj: Object, metadata: Object) -> Object:
-    """apiVersion and kind first: lists of built-in kinds cut them off the JSON."""
-    resource = kind.resource
-    rest = {name: value for name, value in obj.items() if name not in ("apiVersion", "kind", "metadata")}
-    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **rest}
-
-
-def _metadata(kind: FakeKind, live: Object, wanted: Object) -> Object:
-    old = live["metadata"]
-    if wanted is old:
-        return old
-    metadata = {
-        name: value
-        for name, value in wanted.items()
-        if name not in MADE_FIELDS and name not in KEPT_FIELDS and value not in (None, {}, [])
-    }
-    deleted = wanted.get("deletionTimestamp")
-    if deleted and deleted != old.get("deletionTimestamp"):
-        said = f'Invalid value: "{deleted}": field is immutable'
-        raise invalid(kind, old["name"], cause("FieldValueInvalid", said, "metadata.deletionTimestamp"))
-    added = set(metadata.get("finalizers", ())) - set(old.get("finalizers", ())) if "finalizers" in metadata else ()
-    if added and old.get("deletionTimestamp"):
-        names = ", ".join(f'"{name}"' for name in sorted(added))
-        said = (
-            "Forbidden: no new finalizers can be added if the object is being deleted,"
-            f" found new finalizers []string{{{names}}}"
-        )
-        raise invalid(kind, old["name"], cause("FieldValueForbidden", said, "metadata.finalizers"))
-    return {name: old[name] for name in KEPT_FIELDS if name in old} | metadata
-
-
-def _check_version(kind: FakeKind, key: Key, entry: Entry, version: str | None) -> None:
-    if version and version != entry.obj["metadata"]["resourceVersion"]:
-        raise modified(kind, key.name)
-
-
-def _check_patch(kind: FakeKind, key: Key, entry: Entry, metadata: Object) -> None:
-    check_same(metadata.get("name"), key.name, "name")
-    check_same(metadata.get("namespace"), key.namespace, "namespace")
-    uid = metadata.get("uid")
-    _check_version(kind, key, entry, metadata.get("resourceVersion"))
-    if uid and uid != entry.obj["metadata"]["uid"]:
-        said = f'Invalid value: "{uid}": field is immutable'
-        raise invalid(kind, key.name, cause("FieldValueInvalid", said, "metadata.uid"))
-
-
-def _desired(obj: Object) -> Object:
-    return {name: value for name, value in obj.items() if name not in ("metadata", "status")}
-
-
-def _encoded(obj: Object) -> Object:
-    """Secrets are written with stringData and read with data."""
-    obj = dict(obj)
-    texts = obj.pop("stringData", None) or {}
-    data = (obj.get("data") or {}) | {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
-    if data or "data" in obj:
-        obj["data"] = data
-    return obj
-
-
-def _check_base64(data: dict[str, str]) -> None:
-    for value in data.values():
-        try:
-            base64.b64decode(value, validate=True)
-        except binascii.Error:
-            said = 'Secret in version "v1" cannot be handled as a Secret: illegal base64 data at input byte 0'
-            raise ApiError(400, said) from None
