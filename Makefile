@@ -5,7 +5,7 @@ UV := scripts/uv
 RUN := $(UV) run --quiet
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo demo-down test unit check e2e bench mutation generate docs clean
+.PHONY: help setup demo demo-down test unit check e2e bench perturb mutation generate docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | expand -t 12
@@ -41,6 +41,11 @@ bench: ## measure into build/bench/: the main job, or WORKLOAD=W1..W8 N=1000 TAR
 
 mutation: ## count the small wrongs in the code that the unit tests notice (PART=core alone), result in build/bench/
 	$(RUN) --group mutation python -m benchmarks.mutation $(if $(PART),--part $(PART))
+
+perturb: ## every fault at every place of every scenario, in memory and on a real apiserver, with both watches (hours)
+	$(UV) sync --quiet
+	PERTURB_FULL=1 $(RUN) pytest tests/perturb -m "not integration" -n 2 -q --timeout=3600
+	PERTURB_FULL=1 $(RUN) pytest tests/perturb -m integration -q
 
 generate: ## write the generated files: CRDs, API reference, the chart's copy of the CRDs
 	$(RUN) python scripts/generate.py

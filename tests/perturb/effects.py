@@ -1,0 +1,48 @@
+"""What really came into being and went: a create whose answer was lost counts once, one that was refused not at all."""
+
+from collections import Counter
+from typing import Any
+
+from agentmemory.core.key import Key
+from tests.fakekafka import FakeKafka
+
+UNCOUNTED = frozenset({"Event", "Lease"})
+
+
+class Effects:
+    """Counts by (what happened, to what)."""
+
+    def __init__(self, kafka: FakeKafka | None = None) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._known = things(kafka) if kafka is not None else frozenset[str]()
+        self._ids = ids(kafka) if kafka is not None else {}
+
+    def kube(self, type_: str, key: Key) -> None:
+        """An event of the log."""
+        if type_ in ("ADDED", "DELETED") and key.kind not in UNCOUNTED:
+            self.counts["created" if type_ == "ADDED" else "deleted", "/".join(key)] += 1
+
+    def kafka(self, kafka: FakeKafka) -> bool:
+        """After each write: what is there now that was not, and the other way round. Whether there is any."""
+        now, now_ids = things(kafka), ids(kafka)
+        for thing in now - self._known:
+            self.counts["created", thing] += 1
+        for thing in self._known - now:
+            self.counts["deleted", thing] += 1
+        for name in now_ids.keys() & self._ids.keys():
+            if now_ids[name] != self._ids[name]:
+                self.counts["replaced", f"topic {name}"] += 1
+        changed = (self._known, self._ids) != (now, now_ids)
+        self._known, self._ids = now, now_ids
+        return changed
+
+
+def things(kafka: FakeKafka) -> frozenset[str]:
+    """Everything in Kafka that can be created and deleted."""
+    users = {f"user {user} {mechanism}" for user, entries in kafka.scram.items() for mechanism in entries}
+    return frozenset({f"topic {name}" for name in kafka.topics} | {f"acl {acl}" for acl in kafka.acls} | users)
+
+
+def ids(kafka: FakeKafka) -> dict[str, Any]:
+    """Topic ids by name."""
+    return {name: topic.topic_id for name, topic in kafka.topics.items()}

@@ -1,0 +1,303 @@
+"""Driver 2: the same scenarios on a real apiserver behind the fault proxy, with the real process in this loop.
+
+A run is a whole scenario from an empty country on. Nothing waits for time: after each step the picture must become the
+reference's, and the reference waits until the operator has gone quiet over two of its own resyncs.
+"""
+
+import asyncio
+import copy
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from agentmemory.app import Process
+from agentmemory.core.key import Key, key_of
+from agentmemory.kube.client import KubeClient
+from agentmemory.kube.config import from_file
+from agentmemory.kube.resources import RESOURCES
+from agentmemory.kube.resync import Pace
+from agentmemory.settings import Settings
+from tests import teams
+from tests.engines.stage import NAMESPACE
+from tests.fakekafka import Call as KafkaCall
+from tests.fakekafka import FakeKafka, FakePool, timed_out
+from tests.fakekube.fixture import as_key
+from tests.faultproxy import Call, DropAfter, DropBefore, FaultProxy
+
+from .machines import OPERATOR, plain
+from .normal import differences, picture
+from .oracles import broken
+from .robots import Robots
+from .scenarios import OTHERS
+from .user import Scenario, Step
+
+Object = dict[str, Any]
+Watching = Literal["kopf", "list"]
+
+SPACES = (NAMESPACE, teams.PLATFORM, teams.TEAM, OTHERS, OPERATOR)
+KINDS = tuple(kind for kind in RESOURCES if kind not in ("Lease", "Node", "Event", "Namespace"))
+AGENT = "agent-memory-operator"
+PACE = Pace(interval=2.0, grace=20.0, spread=0.2, retry=0.1)
+PATIENCE = 45.0
+"""Seconds in which a step must come to its end, on a machine with more to do."""
+
+
+def counts(call: Call) -> bool:
+    """Whether a call is a write of the operator's; Leases and Events apart."""
+    return call.is_write and call.agent.startswith(AGENT) and call.kind not in ("Lease", "Event")
+
+
+@dataclass
+class Country:
+    """A real apiserver with robots, Kafka in memory, the operator. Implements `User`."""
+
+    admin: KubeClient
+    proxy: FaultProxy
+    watching: Watching
+    nodes: bool
+    kafka: FakeKafka = field(init=False)
+    killed: asyncio.Event = field(default_factory=asyncio.Event)
+    born: dict[str, str] = field(default_factory=dict)
+    deaths: int = 0
+    cpu: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.kafka = FakeKafka(brokers=0 if self.nodes else 3, controllers=0 if self.nodes else 3)
+        if self.nodes:
+            self.kafka.leader = -1
+        self.kafka.after.append(self._after)
+        self._strike_at = 0
+        self._mode = ""
+        self._count = 0
+        self._process: asyncio.Task[None] | None = None
+        self._began = 0.0
+
+    # --- acting as a user ---
+
+    async def put(self, *objs: Object) -> None:
+        for obj in copy.deepcopy(objs):
+            if obj["metadata"].get("namespace"):
+                await self._make(plain("Namespace", "", obj["metadata"]["namespace"]))
+            await self._make(obj)
+
+    async def edit(self, key: Key | str, patch_: Object) -> None:
+        await self.admin.merge_patch(as_key(key), patch_)
+
+    async def delete(self, *keys: Key | str) -> None:
+        for key in keys:
+            await self.admin.delete(as_key(key))
+
+    async def scale(self, key: Key | str, replicas: int) -> None:
+        await self.admin.merge_patch(as_key(key), {"spec": {"replicas": replicas}}, subresource="scale")
+
+    async def _make(self, obj: Object) -> None:
+        if obj["kind"] == "Namespace":
+            obj["metadata"].pop("namespace", None)  # it has none
+        key = key_of(obj)
+        live = await self.admin.get(key)
+        if live is not None and obj["kind"] == "Namespace":
+            return
+        made = await self.admin.create(obj) if live is None else await self.admin.merge_patch(key, obj)
+        if made is not None and obj["kind"] == "MemoryCluster":
+            self.born[made["metadata"]["uid"]] = f"{'/'.join(key)}#1"
+
+    # --- faults ---
+
+    def arm(self, fault: str, k: int) -> None:
+        """`crash`: dies after its k-th write. `answer-lost`: the k-th write's answer is lost, and it goes on."""
+        self._mode, self._strike_at, self._count = fault, k, 0
+        if fault in ("crash", "answer-lost"):
+            self.proxy.rules.add(self._strikes, DropAfter(), times=1, on_hit=self._struck)
+        if fault == "call-cut":
+            self.proxy.rules.add(self._strikes, DropBefore(), times=1, on_hit=self._struck)
+
+    @property
+    def struck(self) -> bool:
+        """Whether the fault has had its occasion."""
+        return self._count >= self._strike_at
+
+    def _strikes(self, call: Call) -> bool:
+        if not counts(call):
+            return False
+        self._count += 1
+        return self._count == self._strike_at
+
+    def _struck(self, call: Call) -> None:
+        if self._mode == "crash":
+            # From here on this process writes nothing more; its task is cancelled as soon as the loop turns.
+            self._cut = self.proxy.rules.add(lambda other: other.agent.startswith(AGENT), DropBefore(), times=None)
+            self.killed.set()
+
+    def _after(self, call: KafkaCall) -> Any:
+        if self.killed.is_set():
+            raise asyncio.CancelledError
+        if self._mode not in ("crash", "kafka-timeout"):
+            return None
+        self._count += 1
+        if self._count != self._strike_at:
+            return None
+        if self._mode == "kafka-timeout":
+            return timed_out(call.method)
+        self._struck(Call("", ""))
+        raise asyncio.CancelledError
+
+    # --- running ---
+
+    async def live(self) -> None:
+        """The operator, started anew whenever it is killed; until cancelled."""
+        while True:
+            run = asyncio.create_task(self._new_process().run())
+            death = asyncio.create_task(self.killed.wait())
+            try:
+                await asyncio.wait({run, death}, return_when=asyncio.FIRST_COMPLETED)
+                if not self.killed.is_set():
+                    run.result()
+                    return
+            finally:
+                for task in (run, death):
+                    task.cancel()
+                await asyncio.gather(run, death, return_exceptions=True)
+            self.deaths += 1
+            self.killed.clear()
+            self._mode = ""
+            self.proxy.rules.remove(self._cut)
+
+    def _new_process(self) -> Process:
+        settings = Settings(
+            role="all", port=0, lease=False, namespace=OPERATOR, engine_poll=0.3, resync=2.0, watch=self.watching
+        )
+        return Process(settings, self.proxy.configuration, kafka=FakePool(self.kafka), pace=PACE)
+
+    async def objects(self) -> list[Object]:
+        """Everything in the scenario's namespaces."""
+        return [obj for kind in KINDS for space in SPACES for obj in (await self.admin.list(kind, space))[0]]
+
+    async def picture(self) -> Object:
+        """Without history: uids and generations differ from run to run."""
+        objects = [_undressed(obj) for obj in await self.objects()]
+        for obj in objects:
+            self.born.setdefault(obj["metadata"]["uid"], f"{'/'.join(key_of(obj))}#1")
+        found = picture(objects, self.kafka, self.born, history=False)
+        return {name: it for name, it in found.items() if "theirs" not in name}
+
+    async def until_quiet(self) -> Object:
+        """The picture once two resyncs have come and gone without a write."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                writes, lists = self._writes(), self._lists()
+                while self._lists() < lists + 2 and self._writes() == writes:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                if self._writes() == writes and not broken(await self.objects(), self.kafka):
+                    return await self.picture()
+
+    async def until_equal(self, wanted: Object) -> list[str]:
+        """What still differs when patience ends; [] as soon as nothing does."""
+        found: list[str] = ["never looked"]
+        end = time.monotonic() + PATIENCE
+        while found and time.monotonic() < end:
+            found = differences(wanted, await self.picture())
+            found = found or broken(await self.objects(), self.kafka)
+            if found:
+                await asyncio.sleep(0.2)
+        return found
+
+    def _writes(self) -> int:
+        made = sum(number for line, number in self._table().items() if not line.startswith(("get", "list", "watch")))
+        return made + len(self.kafka.writes())
+
+    def _lists(self) -> int:
+        return self.proxy.counts.total(verb="list", kind="MemoryCluster", agent=AGENT)
+
+    def _table(self) -> dict[str, int]:
+        return {line: number for line, number in self.proxy.counts.table().items() if " Lease" not in line}
+
+
+def _undressed(obj: Object) -> Object:
+    """Without what the apiserver hands out at random."""
+    spec = obj.get("spec")
+    if obj["kind"] == "Service" and spec and spec.get("clusterIP") != "None":
+        return {**obj, "spec": {name: it for name, it in spec.items() if name not in ("clusterIP", "clusterIPs")}}
+    return obj
+
+
+@asynccontextmanager
+async def country(kubeconfig: Path, watching: Watching, *, nodes: bool) -> AsyncIterator[Country]:
+    """An empty one, with the operator and the robots at work."""
+    async with await FaultProxy.of(kubeconfig) as proxy, KubeClient(await from_file(kubeconfig)) as admin:
+        await sweep(admin)
+        made = Country(admin, proxy, watching, nodes)
+        await made.put(plain("Namespace", "", OPERATOR), *(plain("ConfigMap", space, "theirs") for space in SPACES))
+        robots = Robots(admin, made.kafka, SPACES, nodes=nodes)
+        tasks = [asyncio.create_task(made.live()), asyncio.create_task(robots.run())]
+        cpu = time.process_time()
+        try:
+            yield made
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            made.cpu = time.process_time() - cpu
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await sweep(admin)
+
+
+async def sweep(admin: KubeClient) -> None:
+    """Take everything out of the scenario's namespaces."""
+    for kind in KINDS:
+        for space in SPACES:
+            for obj in (await admin.list(kind, space))[0]:
+                if obj["metadata"].get("finalizers"):
+                    await admin.merge_patch(key_of(obj), {"metadata": {"finalizers": None}})
+                await admin.delete(key_of(obj), grace_seconds=0)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of a run."""
+
+    pictures: dict[str, Object]
+    findings: list[str]
+    struck: bool
+    seconds: float
+    cpu: float
+
+
+def steps_of(scenario: Scenario) -> tuple[Step, ...]:
+    """All that is done in a run."""
+    return (*scenario.given, *scenario.steps)
+
+
+async def go(
+    kubeconfig: Path, scenario: Scenario, watching: Watching, fault: str = "", k: int = 0, wanted: Told | None = None
+) -> Told:
+    """One run. Without `wanted` it is the reference; the fault strikes in the perturbed steps only."""
+    began = time.monotonic()
+    pictures: dict[str, Object] = {}
+    found: list[str] = []
+    async with country(kubeconfig, watching, nodes=scenario.land == "nodes") as made:
+        for number, step in enumerate(steps_of(scenario)):
+            if number == len(scenario.given) and fault:
+                made.arm(fault, k)
+            await step.act(made)
+            if wanted is None:
+                pictures[f"{number} {step.name}"] = await made.until_quiet()
+                continue
+            differing = await made.until_equal(wanted.pictures[f"{number} {step.name}"])
+            found += [f"{step.name}: {line}" for line in differing]
+            if differing:
+                break
+        if wanted is not None and not found:
+            made.proxy.rules.clear()
+            found += differences(pictures_of(wanted), await made.until_quiet())
+        struck = bool(fault) and made.struck
+    return Told(pictures, found, struck, time.monotonic() - began, made.cpu)
+
+
+def pictures_of(told: Told) -> Object:
+    """The last picture of a run."""
+    return list(told.pictures.values())[-1]
