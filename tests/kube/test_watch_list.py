@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -186,28 +185,29 @@ async def test_a_failing_receiver_ends_the_watch(script: Script) -> None:
             await asyncio.wait_for(run.task, 10)
 
 
-async def test_lines_of_any_length_and_in_any_pieces() -> None:
-    protocol = aiohttp.base_protocol.BaseProtocol(asyncio.get_running_loop())
-    content = aiohttp.StreamReader(protocol, 2**23, loop=asyncio.get_running_loop())
-    big = b"x" * 3_000_000
-    text = b"a\n\n" + big + b"\nb\nunfinished"
+class Pieces:
+    """Stands in for aiohttp's reader."""
 
-    async def feed() -> None:
-        for start in range(0, len(text), 70_001):
-            content.feed_data(text[start : start + 70_001])
-            await asyncio.sleep(0)
-        content.feed_eof()
+    def __init__(self, text: bytes, size: int) -> None:
+        self.pieces = [text[start : start + size] for start in range(0, len(text), size)]
 
-    feeding = asyncio.create_task(feed())
-    assert [found async for found in streams.lines(content)] == [b"a", big, b"b"]
-    await feeding
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+
+async def found(text: bytes, size: int) -> list[bytes]:
+    pieces: Any = Pieces(text, size)
+    return [line async for line in streams.lines(pieces)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 70_001, 10_000_000])
+async def test_lines_of_any_length_and_in_any_pieces(size: int) -> None:
+    big = b"x" * (3_000_000 if size > 100 else 100)
+    assert await found(b"a\n\n" + big + b"\nb\nunfinished", size) == [b"a", big, b"b"]
 
 
 async def test_many_lines_at_once_leave_turns_to_others() -> None:
-    protocol = aiohttp.base_protocol.BaseProtocol(asyncio.get_running_loop())
-    content = aiohttp.StreamReader(protocol, 2**20, loop=asyncio.get_running_loop())
-    content.feed_data(b"x\n" * 1000)
-    content.feed_eof()
     turns = 0
 
     async def other() -> None:
@@ -217,6 +217,6 @@ async def test_many_lines_at_once_leave_turns_to_others() -> None:
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    assert len([found async for found in streams.lines(content)]) == 1000
+    assert len(await found(b"x\n" * 1000, 2000)) == 1000
     task.cancel()
     assert turns >= 1000 // streams.TURN
