@@ -132,18 +132,18 @@ async def opened(
     upstream: Callable[[], Awaitable[Configuration]],
     make_proxy: Callable[[], Awaitable[FaultProxy]],
     folder: Path,
-    timing: Timing = TIMING,
+    kafka: FakeKafka | None = None,
 ) -> AsyncIterator[Scene]:
-    """A scene whose first replica leads and whose second is a warm standby."""
+    """A scene (with this Kafka, or a new one) whose first replica leads and whose second is a warm standby."""
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(KafkaServer(FakeKafka()))
+        server = await stack.enter_async_context(KafkaServer(kafka or FakeKafka()))
         user = await stack.enter_async_context(KubeClient(await upstream(), manager="a-user"))
         if await user.get(Key("Namespace", "", LEASE.namespace)) is None:
             await user.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASE.namespace}})
         environment = {
             "AGENTMEMORY_ROLE": "all",
             "LEADERSHIP_KAFKA": server.url,
-            "LEADERSHIP_TIMING": json.dumps(asdict(timing)),
+            "LEADERSHIP_TIMING": json.dumps(asdict(TIMING)),
             "LEADERSHIP_PACE": json.dumps(asdict(PACE)),
         }
         replicas = []
