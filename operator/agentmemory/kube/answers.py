@@ -1,13 +1,13 @@
 """The apiserver's refusals, mapped once to our errors."""
 
 import gc
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import aiohttp
+import orjson
 
 from agentmemory.core.errors import Bug, Denied, Invalid, OperatorError, Transient
 from agentmemory.kube.errors import AlreadyExists, NamespaceEnding, NotInstalled, Stale
@@ -36,7 +36,7 @@ class Answer:
     def json(self) -> dict[str, Any]:
         """The body as an object. Raises Transient when it is cut off or not JSON (a proxy in between)."""
         try:
-            value = json.loads(self.body)
+            value = orjson.loads(self.body)
         except ValueError:
             value = None
         if not isinstance(value, dict):
@@ -46,7 +46,7 @@ class Answer:
     def status(self) -> dict[str, Any]:
         """The Status object of a refusal, {} when the body is something else."""
         try:
-            value = json.loads(self.body)
+            value = orjson.loads(self.body)
         except ValueError:
             return {}
         return value if isinstance(value, dict) else {}

@@ -1,11 +1,11 @@
 """A watch's answer: one JSON object per line, of any length."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import aiohttp
+import orjson
 
 from agentmemory.core.errors import Transient
 
@@ -32,7 +32,7 @@ async def lines(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
 def parse(line: bytes) -> dict[str, Any]:
     """One event. Raises Transient for what is none (a proxy in between)."""
     try:
-        event = json.loads(line)
+        event = orjson.loads(line)
         if isinstance(event["type"], str) and isinstance(event["object"], dict):
             return event  # type: ignore[no-any-return]
     except (ValueError, TypeError, KeyError):
