@@ -36,8 +36,8 @@ class Settings:
     engine_timeout: float = 300.0
     # The pause between two looks at something that is on its way.
     engine_poll: float = 2.0
-    # What carries the watch's events: kopf, or our own list and watch (docs/adr/0008-list-and-watch.md).
-    watch: Transport = "kopf"
+    # What carries the watch's events: our own list and watch, or kopf (docs/adr/0008-list-and-watch.md).
+    watch: Transport = "list"
     lease: bool = True
 
     @property
