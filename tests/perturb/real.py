@@ -40,7 +40,7 @@ Watching = Literal["kopf", "list"]
 SPACES = (NAMESPACE, teams.PLATFORM, teams.TEAM, OTHERS, OPERATOR)
 KINDS = tuple(kind for kind in RESOURCES if kind not in ("Lease", "Node", "Event", "Namespace"))
 AGENT = "agent-memory-operator"
-PACE = Pace(interval=2.0, grace=20.0, spread=0.2, retry=0.1)
+PACE = Pace(interval=1.0, grace=20.0, spread=0.2, retry=0.1)
 PATIENCE = 45.0
 """Seconds in which a step must come to its end, on a machine with more to do."""
 
@@ -166,9 +166,7 @@ class Country:
             self.proxy.rules.remove(self._cut)
 
     def _new_process(self) -> Process:
-        settings = Settings(
-            role="all", port=0, lease=False, namespace=OPERATOR, engine_poll=0.3, resync=2.0, watch=self.watching
-        )
+        settings = Settings(role="all", port=0, lease=False, namespace=OPERATOR, engine_poll=0.3, watch=self.watching)
         return Process(settings, self.proxy.configuration, kafka=FakePool(self.kafka), pace=PACE)
 
     async def objects(self) -> list[Object]:

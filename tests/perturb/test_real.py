@@ -1,4 +1,4 @@
-"""Driver 2: scenarios on a real apiserver behind the fault proxy. `make test` runs a few, `make perturb` all of them.
+"""Driver 2: scenarios on a real apiserver behind the fault proxy. `make test` runs one, `make perturb` all of them.
 
 PERTURB_WATCH=kopf|list|both     which watch the process uses (default: both in `make perturb`, kopf otherwise)
 PERTURB_REAL=family-create,...   only these scenarios
@@ -16,32 +16,30 @@ from .scenarios import SCENARIOS
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 FULL = os.environ.get("PERTURB_FULL", "") != ""
-SMOKE = ("family-create-delete", "client-create")
+SMOKE = ("client-create",)
 ONLY = tuple(name for name in os.environ.get("PERTURB_REAL", "").split(",") if name)
 NAMES = ONLY or (tuple(SCENARIOS) if FULL else SMOKE)
 ASKED = os.environ.get("PERTURB_WATCH", "both" if FULL else "kopf")
 WATCHES: tuple[Watching, ...] = ("kopf", "list") if ASKED == "both" else (("list",) if ASKED == "list" else ("kopf",))
 FAULTS = ("crash", "answer-lost", "call-cut", "kafka-timeout") if FULL else ("crash",)
-MOST = 100 if FULL else 3
+PLACES = range(1, 100) if FULL or ONLY else range(2, 3)
 
 
 @pytest.mark.parametrize("watching", WATCHES)
 @pytest.mark.parametrize("name", NAMES)
-async def test_the_end_is_the_same(
-    name: str, watching: Watching, perturbed_api: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+async def test_the_end_is_the_same(name: str, watching: Watching, perturbed_api: Path) -> None:
     scenario = SCENARIOS[name]
     wanted = await go(perturbed_api, scenario, watching)
     runs: list[tuple[str, Told]] = [("reference", wanted)]
     for fault in FAULTS:
-        for k in range(1, MOST + 1):
+        for k in PLACES:
             told = await go(perturbed_api, scenario, watching, fault, k, wanted)
             runs.append((f"{name}/{fault}/{k}", told))
+            note(name, watching, runs)
             assert told.findings == [], f"{name}/{fault}/{k} ({watching}): " + "\n".join(told.findings[:20])
             if not told.struck:
                 break
-    note(name, watching, runs)
-    assert len(runs) > 2, "the fault never struck"
+    assert any(told.struck for _, told in runs), "no fault struck"
 
 
 def note(name: str, watching: Watching, runs: list[tuple[str, Told]]) -> None:
