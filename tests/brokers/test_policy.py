@@ -246,6 +246,7 @@ def test_the_engine_needs_a_cluster() -> None:
         (cluster(), False),
         (cluster(generation=2), True),
         (cluster(reason="Rolling"), True),
+        (cluster(reason="WaitingForKafka"), True),
         (cluster(ready=2), True),
         (None, True),
     ],
