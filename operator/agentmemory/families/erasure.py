@@ -15,6 +15,7 @@ then the cleaner needs time, for which Kafka names no limit: an hour is allowed 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from agentmemory.domain.units import format_duration, milliseconds
 
@@ -26,6 +27,8 @@ SHORTEST_SEGMENT = timedelta(hours=1)
 CLEANING = timedelta(hours=1)
 SHORTEST_LAG = timedelta(hours=1)
 TOMBSTONES_KEPT = timedelta(days=1)
+# Ten thousand families promise one of a few things: each is computed once.
+SHARED = 1024
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Bound:
         return f"{terms} = {text(self.total)}"
 
 
+@lru_cache(SHARED)
 def text(length: timedelta) -> str:
     """As the API writes durations; in whole hours, rounded up, where that is more than the API takes."""
     try:
@@ -54,6 +58,7 @@ def text(length: timedelta) -> str:
         return f"{-(-length // timedelta(hours=1))}h"
 
 
+@lru_cache(SHARED)
 def expiry(retention: timedelta, max_delay: timedelta, log_append_time: bool) -> Bound:
     """The bound of an uncompacted topic, with the longest segments (an hour to a week) that keep it in `max_delay`."""
     ahead = timedelta() if log_append_time else CLOCK_AHEAD
@@ -68,6 +73,7 @@ def expiry(retention: timedelta, max_delay: timedelta, log_append_time: bool) ->
     return Bound(tuple(parts), configs)
 
 
+@lru_cache(SHARED)
 def tombstone(max_delay: timedelta, log_append_time: bool) -> Bound:
     """The bound of a compacted topic, counted from the tombstone, with the longest lag that keeps it in `max_delay`."""
     ahead = timedelta() if log_append_time else CLOCK_AHEAD
