@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agentmemory.core.key import Key
+from agentmemory.core.key import Key, key_of
 from agentmemory.core.metrics import Metrics
 from agentmemory.core.outcome import Done, Outcome
 from agentmemory.core.queue import KeyedQueue, Priority
@@ -181,6 +181,14 @@ def test_a_write_that_failed_expects_nothing_any_more(store: Store, queue: Recor
     ours = Key("BrokerPool", "n", "p")
     with pytest.raises(ValueError, match="refused"), store.expecting(ours, lambda seen: True):
         raise ValueError("refused")
-    assert not store.is_echo(pool())
+    assert store.written_by(pool()) is None
     store.put(pool())
     assert set(queue.adds) == {"p"}
+
+
+def test_the_echo_of_a_child_wakes_everybody_but_its_writer_and_once() -> None:
+    store = Store()
+    with store.expecting(key_of(pool()), lambda _: True, Key("MemoryCluster", "n", "writer")):
+        assert store.written_by(pool()) == Key("MemoryCluster", "n", "writer")
+        assert store.written_by(pool()) is None
+    assert store.written_by(pool()) is None

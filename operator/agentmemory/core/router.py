@@ -48,7 +48,7 @@ class Router:
 
     def __call__(self, new: Object | None, previous: Object | None) -> None:
         """Enqueue whoever cares for this change, but not the key whose own reconcile made it."""
-        made_by = key_of(new) if new is not None and self._store.is_echo(new) else CURRENT.get()
+        made_by = (None if new is None else self._store.written_by(new)) or CURRENT.get()
         for key in self.keys(new, previous):
             if key != made_by:
                 self._queue.add(key, self._priority(key, new, previous))

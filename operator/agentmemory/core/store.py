@@ -37,7 +37,7 @@ class Store:
         # key -> the object about which something was told in another way than by its status, and what
         self._told: dict[Key, tuple[Object, str]] = {}
         # key -> how to tell the echo of our write that is under way
-        self._expected: dict[Key, Callable[[Object], bool]] = {}
+        self._expected: dict[Key, tuple[Callable[[Object], bool], Key]] = {}
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -64,18 +64,25 @@ class Store:
         return made
 
     @contextmanager
-    def expecting(self, key: Key, is_echo: Callable[[Object], bool]) -> Iterator[None]:
-        """While a write of ours is under way: its echo may come before its answer, and is nobody's news but ours."""
-        self._expected[key] = is_echo
+    def expecting(self, key: Key, is_echo: Callable[[Object], bool], by: Key | None = None) -> Iterator[None]:
+        """While a write of ours is under way: its echo may come before its answer, and is no news to who writes.
+
+        That is `by`, or the object itself. Only the first state that looks so is the echo: a later one is news.
+        """
+        self._expected[key] = (is_echo, by or key)
         try:
             yield
         finally:
-            del self._expected[key]
+            self._expected.pop(key, None)
 
-    def is_echo(self, obj: Object) -> bool:
-        """Whether this is what our write that is under way makes of the object."""
-        expected = self._expected.get(key_of(obj))
-        return expected is not None and expected(obj)
+    def written_by(self, obj: Object) -> Key | None:
+        """Whose write that is under way made the object what it is; None for what is no echo."""
+        key = key_of(obj)
+        is_echo, by = self._expected.get(key, (None, None))
+        if is_echo is None or not is_echo(obj):
+            return None
+        del self._expected[key]
+        return by
 
     def tell(self, obj: Object, what: str) -> None:
         """Remember that `what` was told about this very state of the object, which cannot say it itself."""

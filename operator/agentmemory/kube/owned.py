@@ -14,6 +14,7 @@ import structlog
 from agentmemory.api.labels import SPEC_HASH
 from agentmemory.core.errors import Conflict, Transient
 from agentmemory.core.key import key_of
+from agentmemory.core.router import CURRENT
 from agentmemory.core.store import Store
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.errors import AlreadyExists
@@ -60,9 +61,14 @@ async def ensure(kube: KubeClient, store: Store, desired: Object, owner_uid: str
     key = key_of(desired)
     wanted = with_hash(desired)
     live = store.get(key) if store.synced(key.kind) else await kube.get(key)
+
+    def is_echo(seen: Object) -> bool:
+        return hash_of(seen) == hash_of(wanted) and is_owned(seen, owner_uid)
+
     if live is None:
         try:
-            return _keep(store, await kube.create(wanted))
+            with store.expecting(key, is_echo, CURRENT.get()):
+                return _keep(store, await kube.create(wanted))
         except AlreadyExists:
             live = await kube.get(key)
             if live is None:
@@ -71,7 +77,8 @@ async def ensure(kube: KubeClient, store: Store, desired: Object, owner_uid: str
     if hash_of(live) == hash_of(wanted):
         return live
     log.info("update", object=str(key))
-    return _keep(store, await kube.update(_over(live, wanted)))
+    with store.expecting(key, is_echo, CURRENT.get()):
+        return _keep(store, await kube.update(_over(live, wanted)))
 
 
 def _check_owner(live: Object, owner_uid: str) -> None:
