@@ -6,11 +6,12 @@ from agentmemory.api.base import parse
 from agentmemory.api.topicfamily import TopicFamily
 from agentmemory.families import reconcile
 from agentmemory.families.reconcile import FamilyReconciler
-from agentmemory.families.settled import Settled, Verdict, basis_of
+from agentmemory.families.settled import Settled, basis_of
 from agentmemory.families.world import gather
 from tests import teams
 from tests.fakekafka import FakeKafka, FakePool
 from tests.fakekube.fixture import World
+from tests.fakekube.requests import Request
 from tests.teams import CLUSTER_KEY, FAMILY_KEY, PREFIX, TEAM, TENANT_KEY, family, topic
 
 EVENTS = PREFIX + "events"
@@ -18,7 +19,7 @@ EVENTS = PREFIX + "events"
 
 @pytest.fixture
 async def kafka(world: World) -> FakeKafka:
-    """A family that was found in order once already."""
+    """A family that was made a moment ago."""
     made = FakeKafka()
     world.kafka(FakePool(made))
     world.use(FamilyReconciler)
@@ -28,7 +29,6 @@ async def kafka(world: World) -> FakeKafka:
     world.cluster.namespace(TEAM)
     world.put(family(topics=[topic(), topic("audit")]))
     await world.run_until_quiet()
-    await world.resync()
     made.calls.clear()
     world.fake.requests.clear()
     return made
@@ -97,10 +97,26 @@ async def test_what_is_gone_is_forgotten(world: World) -> None:
     assert obj is not None
     basis = basis_of(world.store, obj, gather(world.store, parse(TopicFamily, obj)))
     settled = Settled(world.store)
-    settled.remember(FAMILY_KEY, Verdict(basis, (EVENTS,), {}))
+    settled.remember(FAMILY_KEY, basis, (EVENTS,), {})
     assert settled.find(FAMILY_KEY, obj) is not None
     assert settled.find(FAMILY_KEY, {**obj}) is None, "another object, so another verdict"
     assert settled.find(FAMILY_KEY, obj) is None, "and the old one is dropped"
-    settled.remember(FAMILY_KEY, Verdict(basis, (EVENTS,), {}))
+    settled.remember(FAMILY_KEY, basis, (EVENTS,), {})
     settled.forget(FAMILY_KEY)
     assert settled.find(FAMILY_KEY, obj) is None
+
+
+async def test_a_tenant_that_changes_while_the_finalizer_is_written_is_noticed(world: World, kafka: FakeKafka) -> None:
+    """The look was at the tenant as it was: what was judged by it must not stand for the new one."""
+
+    def drop_the_namespace(request: Request) -> None:
+        if request.body and "finalizers" in request.body.get("metadata", {}) and not done:
+            done.append(world.edit(TENANT_KEY, {"spec": {"namespaces": [{"name": "others"}]}}))
+            world.pump()
+
+    done: list[object] = []
+    world.fake.faults.after.append(drop_the_namespace)
+    world.edit(FAMILY_KEY, {"spec": {"deletionPolicy": "Delete"}})
+    await world.run_until_quiet()
+    assert done
+    assert world.condition(FAMILY_KEY)["reason"] == "NamespaceNotAllowed"

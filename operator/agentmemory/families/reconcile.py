@@ -5,6 +5,7 @@ everything that is read in Kubernetes comes from the store.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -26,11 +27,11 @@ from agentmemory.families.batched import BatchedTopics
 from agentmemory.families.ending import Ending
 from agentmemory.families.model import Seen
 from agentmemory.families.pace import Pace, partitions
-from agentmemory.families.settled import Settled, Verdict, basis_of
+from agentmemory.families.settled import Basis, Settled, Verdict, basis_of
 from agentmemory.families.topics import DirectTopics, Topics
 from agentmemory.families.world import World, gather
 from agentmemory.kube.events import warn
-from agentmemory.kube.status import write_status
+from agentmemory.kube.status import same_but_for, write_status
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +99,8 @@ class FamilyReconciler:
         if found is not None:
             await self._say(obj, world, found)
             return Done()
-        return await self._keep(key, await self._finalizer(obj, world), world, failure)
+        basis = basis_of(self._context.store, obj, world)
+        return await self._keep(key, await self._finalizer(obj, world), world, basis, failure)
 
     async def _unreadable(self, obj: Object, error: Invalid) -> Outcome:
         """An object of an older CRD, or edited past the API. Its deletion is not held up: its topics stay."""
@@ -124,8 +126,8 @@ class FamilyReconciler:
         change = hold if world.family.spec.deletion_policy == "Delete" else release
         return await change(self._context.kube, self._context.store, obj)
 
-    async def _keep(self, key: Key, obj: Object, world: World, failure: OperatorError | None) -> Outcome:
-        cluster, basis = world.frame.cluster_key, basis_of(self._context.store, obj, world)
+    async def _keep(self, key: Key, obj: Object, world: World, basis: Basis, failure: OperatorError | None) -> Outcome:
+        cluster = world.frame.cluster_key
         names = (*world.topic_names().values(), *world.left_over().values())
         try:
             if failure is not None:
@@ -140,15 +142,19 @@ class FamilyReconciler:
         self._outages.over(cluster)
         seen = {name: found for name, found in answer.items() if isinstance(found, Seen)}
         failed = {name: found for name, found in answer.items() if isinstance(found, OperatorError)}
-        outcome, changed = await self._change(key, obj, world, seen, failed)
-        if outcome == Done() and not changed:
-            self._settled.remember(key, Verdict(basis, names, seen))
-        return outcome
+        return await self._change(key, obj, world, seen, failed, basis, names)
 
     async def _change(
-        self, key: Key, obj: Object, world: World, seen: dict[str, Seen], failed: dict[str, OperatorError]
-    ) -> tuple[Outcome, bool]:
-        """Do what is missing, topic by topic: one that fails leaves the others done. Also whether anything changed."""
+        self,
+        key: Key,
+        obj: Object,
+        world: World,
+        seen: dict[str, Seen],
+        failed: dict[str, OperatorError],
+        basis: Basis,
+        names: tuple[str, ...],
+    ) -> Outcome:
+        """Do what is missing, topic by topic: one that fails leaves the others done."""
         cluster, short = world.frame.cluster_key, policy.enough_brokers(world, seen.keys() | failed)
         needed = desired.needs(world, seen, unknown=failed)
         needed = needed if short is None else desired.without_new(needed)
@@ -167,8 +173,11 @@ class FamilyReconciler:
             failed |= kept
             seen = {name: found for name, found in seen.items() if name not in leaving or name in kept}
         if turn is not None and not failed:
-            return turn, True
-        return await self._tell(key, obj, world, seen, failed, short)
+            return turn
+        outcome, as_told = await self._tell(key, obj, world, seen, failed, short)
+        if outcome == Done() and as_told is not None:
+            self._settled.remember(key, replace(basis, family=as_told), names, seen)
+        return outcome
 
     async def _tell(
         self,
@@ -178,7 +187,8 @@ class FamilyReconciler:
         seen: Mapping[str, Seen],
         failed: Mapping[str, OperatorError],
         short: Phase | None,
-    ) -> tuple[Outcome, bool]:
+    ) -> tuple[Outcome, Object | None]:
+        """Also the family as it then is, when nobody else has changed it meanwhile."""
         errors = sorted(failed.values(), key=_urgency)
         if errors and all(error.reason == "TopicAlreadyExists" for error in errors):
             raise errors[0]  # brokers did not list it yet: nothing to tell, a moment later they do
@@ -186,18 +196,22 @@ class FamilyReconciler:
         found = sum_up([*map(phase_of_error, errors), *shrunk, *([short] if short else [])])
         if anew := desired.made_anew(world, seen):
             await warn(self._context.kube, obj, "TopicsMadeAnew", _lost(anew), self._context.clock.now())
-        written = await self._say(obj, world, found or ready(desired.ready_message(world, seen)), seen)
+        as_told = await self._say(obj, world, found or ready(desired.ready_message(world, seen)), seen)
         if errors and isinstance(errors[0], Unanswered):
-            return self._outages.wait(key, errors[0]), written
+            return self._outages.wait(key, errors[0]), None
         if errors:
             raise errors[0]
-        return Again(SHORT_OF_BROKERS, short.reason) if short else Done(), written
+        return Again(SHORT_OF_BROKERS, short.reason) if short else Done(), as_told
 
     async def _say(
         self, obj: Object, world: World | None, phase: Phase, seen: Mapping[str, Seen] | None = None
-    ) -> bool:
+    ) -> Object | None:
         status = desired.status(obj, world, phase, seen, self._context.clock.now())
-        return await write_status(self._context.kube, self._context.store, obj, status)
+        if not await write_status(self._context.kube, self._context.store, obj, status):
+            return obj
+        stored = self._context.store.get(key_of(obj))
+        unchanged = stored is not None and stored.get("status") == status and same_but_for(stored, obj)
+        return stored if unchanged else None
 
 
 def _urgency(error: OperatorError) -> int:

@@ -1,4 +1,4 @@
-"""Families about which nothing was to be done, with all that this was judged by: a replay then only compares.
+"""Families about which nothing is left to do, with all that this was judged by: a replay then only compares.
 
 A verdict is a pure function of the family, its tenant, its cluster and Kafka's answer. While the store still holds the
 same three objects and Kafka answers the same, it is the same verdict: nothing to do, nothing to write. Forgetting an
@@ -39,7 +39,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Nothing was to be done on this basis when Kafka's answer for `names` was `seen`."""
+    """Nothing is to be done on this basis while Kafka's answer for `names` is `seen`."""
 
     basis: Basis
     names: tuple[str, ...]
@@ -72,9 +72,9 @@ class Settled:
         del self._verdicts[key]
         return None
 
-    def remember(self, key: Key, verdict: Verdict) -> None:
-        """Nothing was to be done and nothing was written."""
-        self._verdicts[key] = verdict
+    def remember(self, key: Key, basis: Basis, names: tuple[str, ...], seen: Mapping[str, Seen]) -> None:
+        """All is done, and Kafka has `seen`."""
+        self._verdicts[key] = Verdict(basis, names, seen)
 
     def forget(self, key: Key) -> None:
         """The family is gone."""
