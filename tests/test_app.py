@@ -160,6 +160,21 @@ async def test_a_standby_is_warm_and_takes_over(fake: FakeKube) -> None:
             assert spec["leaseTransitions"] == 1
 
 
+async def test_who_takes_over_first_learns_what_it_missed(fake: FakeKube) -> None:
+    """The standby's watch lags: what was deleted meanwhile must not come back because of it."""
+    async with running(fake) as first:
+        await until("reconciled", lambda: reconciled(fake))
+        async with running(fake) as second:
+            await until("standby ready", lambda: second.process._waiting_for() is None)
+            fake.faults.events.append(lambda type_, obj: [])
+            fake.cluster.delete(POOL)
+            await first.stop()
+            await until("opened", lambda: second.process.queue.is_open)
+            assert second.process.store.get(POOL) is None
+            await until("quiet", lambda: not second.process.queue.ready and not second.process.queue.running)
+            assert fake.cluster.find(Key("ConfigMap", "memory", "p")) is None
+
+
 async def test_a_lost_lease_ends_the_process(fake: FakeKube) -> None:
     async with running(fake) as one:
         await until("reconciled", lambda: reconciled(fake))

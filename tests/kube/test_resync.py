@@ -14,7 +14,7 @@ from agentmemory.core.key import Key
 from agentmemory.core.queue import KeyedQueue
 from agentmemory.core.store import Store
 from agentmemory.kube.client import KubeClient
-from agentmemory.kube.resync import Pace, Resync
+from agentmemory.kube.resync import Pace, Resync, is_as_new
 from agentmemory.kube.watch import Target, WatchEnded
 from tests.fakekube.answers import status
 from tests.fakekube.client import configuration_for
@@ -233,3 +233,46 @@ async def test_a_dead_watch_is_noticed_within_two_minutes(fake: FakeKube) -> Non
             await asyncio.wait_for(task, 5)
         assert raised.group_contains(WatchEnded, match="BrokerPool/memory/p")
         assert one.clock.monotonic() - 1000 < 120
+
+
+async def test_a_new_leader_lists_until_the_lists_are_as_new_as_its_lease(fake: FakeKube) -> None:
+    fake.cluster.put(pool("memory"))
+    async with bench(fake, POOLS) as one:
+        await one.resync.once(POOLS)
+        old = fake.cluster.log.version
+        await one.resync.catch_up(str(old))
+        assert one.lists() == 1, "as new already"
+        fake.cluster.delete(KEY)
+        version = str(fake.cluster.log.version)
+        catching_up = asyncio.create_task(one.resync.catch_up(version))
+        await until(catching_up.done)
+        await catching_up
+        assert one.lists() == 2
+        assert one.store.get(KEY) is None
+
+
+async def test_a_list_that_is_older_than_the_lease_is_not_enough(fake: FakeKube) -> None:
+    """An apiserver that lags answers with what was; a call that fails is made again too."""
+    fake.cluster.put(pool("memory"))
+    async with bench(fake, POOLS) as one:
+        before = fake.cluster.get(KEY)
+        stale = {"kind": "BrokerPoolList", "metadata": {"resourceVersion": str(fake.cluster.log.version)}}
+        fake.cluster.delete(KEY)
+        answers: list[Any] = [(200, stale | {"items": [before]}), 500]
+        fake.faults.before.append(lambda request: answers.pop(0) if request.verb == "list" and answers else None)
+        catching_up = asyncio.create_task(one.resync.catch_up(str(fake.cluster.log.version)))
+        async with asyncio.timeout(5):
+            while not catching_up.done():
+                await one.clock.advance(5)
+                await asyncio.sleep(0.001)
+        await catching_up
+        assert one.lists() == 3
+        assert one.store.get(KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "other", "verdict"),
+    [("5", "5", True), ("10", "9", True), ("9", "10", False), ("", "1", False), ("x", "9", True), ("1", "", True)],
+)
+def test_which_version_is_as_new(version: str, other: str, verdict: bool) -> None:
+    assert is_as_new(version, other) is verdict

@@ -54,6 +54,7 @@ class Elector:
         self.timing = timing or Timing()
         self._until = float("-inf")
         self._mine: LeaseRecord | None = None
+        self._taken_at = ""
         self._seen: LeaseRecord | None = None
         self._seen_at = 0.0
 
@@ -61,6 +62,11 @@ class Elector:
     def held(self) -> bool:
         """Whether we may act as leader at this very moment. Safe from any thread."""
         return self._clock.monotonic() < self._until
+
+    @property
+    def taken_at(self) -> str:
+        """The Lease's version when we got it: whatever another leader wrote is older. Empty before that."""
+        return self._taken_at
 
     async def attempt(self) -> bool:
         """Try once, within the attempt's time limit, to get or to renew the Lease; True when we lead.
@@ -73,6 +79,8 @@ class Elector:
         if mine is None:
             self._until = float("-inf")  # somebody else holds it
             return False
+        if not self.held or not self._taken_at:
+            self._taken_at = mine.version
         self._mine = mine
         self._until = started + self.timing.deadline
         return True

@@ -55,6 +55,11 @@ class Lease:
         """Whether we may act as leader at this very moment."""
         return self._elector is not None and self._elector.held
 
+    @property
+    def taken_at(self) -> str:
+        """The Lease's resourceVersion when this process got it; empty before that."""
+        return "" if self._elector is None else self._elector.taken_at
+
     async def run(self, on_acquired: Callable[[], None]) -> None:
         """Wait for the Lease, call `on_acquired`, then keep it until it is lost (raises LeaseLost) or `stop`."""
         self.start()

@@ -56,6 +56,8 @@ class Resync:
 
     def __post_init__(self) -> None:
         self._unsynced = dict.fromkeys(self.targets)
+        # The version of each target's last complete list.
+        self._versions: dict[Target, str] = {}
         self._started = {target: asyncio.Event() for target in self.targets}
 
     async def available(self) -> None:
@@ -88,10 +90,30 @@ class Resync:
             listing.page(page.items, self.clock.monotonic())
             version = page.version
         differed = listing.end(version)
+        self._versions[target] = version
         if target in self._unsynced:
             self._mark(target)
         elif differed:
             log.info("resync found changes", kind=target.kind, changes=len(differed), first=str(differed[0]))
+
+    async def catch_up(self, version: str) -> None:
+        """Return when every target's list is as new as `version` at least.
+
+        A new leader calls it with the version of its Lease: an apiserver that serves old lists, or a watch that lags,
+        would else have it undo what the leader before it did (give access back that was taken away).
+        """
+        await asyncio.gather(*(self._catch_up(target, version) for target in self.targets))
+
+    async def _catch_up(self, target: Target, version: str) -> None:
+        while not is_as_new(self._versions.get(target, ""), version):
+            try:
+                await self.once(target)
+                if is_as_new(self._versions[target], version):
+                    return
+                log.warning("the list is older than our Lease", kind=target.kind, list=self._versions[target])
+            except OperatorError as error:
+                log.warning("not yet up to date", kind=target.kind, reason=error.reason, message=error.message)
+            await self.clock.sleep(self.pace.retry)
 
     def _mark(self, target: Target) -> None:
         del self._unsynced[target]
@@ -163,6 +185,13 @@ class Resync:
                 log.error("cannot start yet", reason=error.reason, message=_advice(error), retry_in=self.pace.retry)
             return False
         return True
+
+
+def is_as_new(version: str, other: str) -> bool:
+    """Whether a resourceVersion is not older than another one (KEP-5504); True for a form that cannot be compared."""
+    if not other.isdigit() or (version and not version.isdigit()):
+        return True
+    return bool(version) and int(version) >= int(other)
 
 
 def _advice(error: OperatorError) -> str:
