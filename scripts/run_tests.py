@@ -54,7 +54,13 @@ def plan() -> list[Part]:
         Part("unit", pytest("tests", "-m", "not integration and not kafka", *coverage)),
         Part("check", [sys.executable, "scripts/check.py"], after=("unit",)),
         Part("coverage", [sys.executable, "scripts/coverage_gate.py"], needs=("unit",)),
-        Part("integration", pytest("tests", "-m", "integration or kafka"), needs=("build",), after=("unit", "check")),
+        # Two control planes and two Kafkas side by side: most of this is waiting. A file's tests share theirs.
+        Part(
+            "integration",
+            pytest("tests", "-m", "integration or kafka", "-n", "2", "--dist", "loadfile"),
+            needs=("build",),
+            after=("unit", "check"),
+        ),
         Part("e2e", [*pytest("e2e"), *told], needs=("build",), after=("integration",)),
     ]
 

@@ -27,7 +27,7 @@ class Fault:
     """Nothing strikes."""
 
     stale_reads = False
-    """Whether GETs of a restarted process are answered from the old view, too."""
+    """Whether what a restarted process asks for itself is answered from the old view."""
     stale_start = False
     """Whether a restarted process begins with the view of the step's beginning."""
 
@@ -112,13 +112,13 @@ class Off(Fault):
 
 
 class StaleStart(Crash):
-    """As Crash, and the new process's lists and watches show the step's beginning until all is quiet."""
+    """As Crash, and the new process's lists and watches show the step's beginning; it must wait until they do not."""
 
     stale_start = True
 
 
 class StaleReads(StaleStart):
-    """As StaleStart, and so do its GETs: what an apiserver behind a cache of its own would answer."""
+    """As Crash, and the new process's own reads show the step's beginning: an apiserver behind a cache of its own."""
 
     stale_reads = True
 

@@ -7,8 +7,6 @@ place shows its difference no more, and then the entry goes.
 import re
 from dataclasses import dataclass
 
-STALE = r"(stale-start|stale-reads)"
-
 
 @dataclass(frozen=True)
 class Known:
@@ -38,15 +36,6 @@ KNOWN = (
         where=r"[a-z-]+/(gone|all-gone)/(off|lease|crash|stale-start|stale-reads)/",
         line=r"agent-memory-tenant-principals\.content\.",
         shown_by="external-recreate/gone/off/1",
-    ),
-    Known(
-        "A process that begins with an old view acts on it outside Kubernetes before it has caught up: access, topics "
-        "and Secrets that were taken away come back, and stay where the object itself is gone. Nothing waits until the "
-        "lists are as new as the Lease (app.py, _open)",
-        where=r"(tenant|family|client|whole)-[a-z-]+/(gone|removed|lost|less|no-family|team-leaves|tenant-goes|back|"
-        rf"sha-256|sha-512|another-secret|first-secret|its-family|family-again|again|compacted|grown|retains)/{STALE}/",
-        line=r"",
-        shown_by="client-recreate/gone/stale-start/3",
     ),
 )
 

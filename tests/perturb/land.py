@@ -19,6 +19,7 @@ from agentmemory.core.key import Key, key_of
 from agentmemory.core.queue import Priority
 from agentmemory.families.reconcile import FamilyReconciler
 from agentmemory.kube.resources import RESOURCES
+from agentmemory.kube.resync import is_as_new
 from agentmemory.settings import Settings
 from agentmemory.tenants.reconcile import TenantReconciler
 from tests.fakekafka import Call, FakeKafka
@@ -244,7 +245,7 @@ class Land:
 
     def view(self) -> tuple[dict[Key, Object], int]:
         """What a process that starts now is shown, and since when events follow."""
-        if self._is_blind() and self._old_view is not None:
+        if self._is_blind() and not self.fault.stale_reads and self._old_view is not None:
             return self._old_view
         return self._present()
 
@@ -259,7 +260,7 @@ class Land:
 
     def passed_on(self, event: Event) -> list[Event]:
         """What the operator's watch brings of an event."""
-        if self._is_blind():
+        if self._is_blind() and not self.fault.stale_reads:
             self.fault.held.append(event)
             return []
         return self.fault.deliver(event)
@@ -304,7 +305,15 @@ class Land:
             self.killed.set()
             raise
 
+    def _waits_for_lists(self) -> bool:
+        """A new leader does not work while its lists are older than its Lease (`app.Process`, `Resync.catch_up`)."""
+        if not self._is_blind() or self.fault.stale_reads or self._old_view is None:
+            return False
+        return not is_as_new(str(self._old_view[1]), str(self.cluster.log.version))
+
     async def _run(self, within: float) -> None:
+        if self._waits_for_lists():
+            return
         run = asyncio.create_task(self.process.run_until_quiet(within=within))
         death = asyncio.create_task(self.killed.wait())
         try:
