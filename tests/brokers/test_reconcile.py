@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agentmemory.api.labels import CLUSTER, MANAGED_BY, MANAGER, POOL
 from agentmemory.brokers.reconcile import PoolReconciler
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
@@ -91,7 +92,7 @@ async def test_ids_are_unique_over_the_pools_of_a_cluster(world: World) -> None:
 
 
 async def test_an_id_that_somebody_took_meanwhile_is_passed_over(world: World) -> None:
-    """Making the pod is the lock on the id; nothing of ours is made around somebody else's pod."""
+    """Making the pod is the lock on the id; a certificate is all of ours that is there beside somebody else's pod."""
     stage = Stage.set(world)
     names = {"name": "mem-1001", "namespace": NAMESPACE}
     world.put({"apiVersion": "v1", "kind": "Pod", "metadata": names, "spec": {"volumes": []}})
@@ -99,7 +100,66 @@ async def test_an_id_that_somebody_took_meanwhile_is_passed_over(world: World) -
     assert world.condition(POOL_KEY)["status"] == "True"
     assert set(brokers_of(world)) == {1000, 1002, 1003}
     assert world.find(f"Service/{NAMESPACE}/mem-1001") is None
-    assert world.find(f"Secret/{NAMESPACE}/mem-1001-tls") is None
+    certificate = world.get(tls_key(1001))
+    world.delete(f"Pod/{NAMESPACE}/mem-1001")
+    world.edit(POOL_KEY, {"spec": {"replicas": 4}})
+    await world.restart()
+    await stage.settle()
+    assert set(brokers_of(world)) == {1000, 1001, 1002, 1003}
+    assert world.get(tls_key(1001)) == certificate
+
+
+@pytest.mark.parametrize("killed_after", ["mem-1001-tls", "mem-1001"])
+async def test_who_dies_while_a_broker_is_made_replaces_nothing(killed_after: str) -> None:
+    async with World.open() as world:
+        await Stage.set(world).rise()
+        written = [(it.body or {}).get("metadata", {}).get("name") for it in world.fake.requests.writes()]
+    async with World.open() as world:
+        stage = Stage.set(world)
+        world.die_after(1 + written.index(killed_after))
+        await stage.rise()
+        assert world.dead
+        before = stage.pods()
+        await world.restart()
+        await stage.settle()
+        assert world.condition(POOL_KEY)["status"] == "True"
+        assert before.items() <= stage.pods().items()
+
+
+def tls_key(node: int) -> str:
+    return f"Secret/{NAMESPACE}/mem-{node}-tls"
+
+
+def certificate_of(pool_name: str, node: int) -> Object:
+    """The Secret of a broker of a pool that is not there (any more)."""
+    marks = {MANAGED_BY: MANAGER, CLUSTER: "mem", POOL: pool_name}
+    owner = {"apiVersion": "agentmemory.dev/v1alpha1", "kind": "BrokerPool", "name": pool_name, "uid": "gone"}
+    names = {"name": f"mem-{node}-tls", "namespace": NAMESPACE, "labels": marks, "ownerReferences": [owner]}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": names}
+
+
+async def test_an_id_for_which_another_pool_has_a_certificate_is_passed_over(world: World) -> None:
+    """It is about to make the pod, or was: to wait for that would be to wait for ever."""
+    stage = Stage.set(world)
+    await stage.rise()
+    world.put(certificate_of("more", 1003))
+    world.edit(POOL_KEY, {"spec": {"replicas": 4}})
+    await stage.settle()
+    assert set(brokers_of(world)) == {1000, 1001, 1002, 1004}
+    assert world.condition(POOL_KEY)["status"] == "True"
+
+
+async def test_a_certificate_of_an_earlier_pool_of_this_name_is_waited_for(world: World) -> None:
+    stage = Stage.set(world)
+    await stage.rise()
+    world.put(certificate_of("main", 1003))
+    world.edit(POOL_KEY, {"spec": {"replicas": 4}})
+    await stage.settle()
+    assert world.condition(POOL_KEY)["reason"] == "LeftOver"
+    assert "mem-1003" not in stage.pods()
+    world.delete(tls_key(1003))
+    await stage.settle(within=60)
+    assert set(brokers_of(world)) == {1000, 1001, 1002, 1003}
 
 
 async def test_an_id_that_kafka_remembers_is_not_given_again(world: World) -> None:

@@ -26,6 +26,11 @@ def authority_key(cluster: Key) -> Key:
     return Key("Secret", cluster.namespace, names.authority_secret(cluster.name))
 
 
+def tls_key(node: Node) -> Key:
+    """Where a node's certificate is."""
+    return Key("Secret", node.namespace, node.tls_secret)
+
+
 def authority_trouble(cluster: str, secret: Object | None, *, nodes_run: bool, now: datetime) -> Phase | None:
     """Why there is no authority to sign with and none may be made; None when there is one or one may be made.
 
@@ -92,7 +97,7 @@ class Certified:
 async def prepare(tools: Tools, plan: NodePlan, authority: pki.Pair, *, fresh: bool) -> Certified:
     """Judges the node's certificate and issues another where it must. Writes nothing; `fresh` reads the Secret anew."""
     node, now = plan.node, tools.clock.now()
-    key = Key("Secret", node.namespace, node.tls_secret)
+    key = tls_key(node)
     secret = await tools.shared.secrets.get(tools.kube, key, fresh=fresh)
     fault = "there is none"
     if secret is not None and is_owned(secret, plan.owner.uid):
