@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from agentmemory.clusters.handover import withdraw
 from agentmemory.clusters.reconcile import ClusterReconciler
+from agentmemory.clusters.world import tools_of
 from agentmemory.core.key import Key
+from agentmemory.core.store import Store
 from agentmemory.domain.ids import cluster_id_from_uid, directory_id
 from agentmemory.engines.handover import SECRET, unpack
 from agentmemory.engines.kafka.acls import TENANT_OPERATOR
@@ -112,11 +115,13 @@ async def test_rights_of_the_tenant_role_are_exactly_the_list(world: World) -> N
 
 async def test_the_handover_leaves_other_clusters_alone_and_mends_its_own(world: World) -> None:
     stage = Stage.set(world)
-    others = {"other.x.json": base64.b64encode(b"{}").decode()}
-    names = {"name": SECRET, "namespace": "agent-memory-system"}
-    world.put({"apiVersion": "v1", "kind": "Secret", "metadata": names, "data": others})
+    world.put(paused("other"), handed_over(f"{NAMESPACE}.other.json", "of-somebody.else"))
     await stage.rise()
-    assert set(world.get(HANDOVER)["data"]) == {"other.x.json", f"{NAMESPACE}.mem.json"}
+    assert set(world.get(HANDOVER)["data"]) == {
+        f"{NAMESPACE}.other.json",
+        "of-somebody.else",
+        f"{NAMESPACE}.mem.json",
+    }
     world.edit(HANDOVER, {"data": {f"{NAMESPACE}.mem.json": base64.b64encode(b"not json").decode()}})
     await world.clock.advance(BELIEVED)
     await world.resync()
@@ -678,9 +683,7 @@ async def test_what_cannot_be_kept_is_refused(world: World, spec: Object, reason
 
 async def test_paused_or_ending_it_is_left_alone(world: World) -> None:
     stage = Stage.set(world)
-    paused = cluster()
-    paused["metadata"]["annotations"] = {"agentmemory.dev/paused": "true"}
-    await stage.rise(paused)
+    await stage.rise(paused("mem"))
     assert stage.pods() == {}
     ending = cluster("other")
     ending["metadata"]["finalizers"] = ["somebody.else/waits"]
@@ -693,12 +696,55 @@ async def test_paused_or_ending_it_is_left_alone(world: World) -> None:
 async def test_a_deleted_cluster_is_forgotten(world: World) -> None:
     stage = Stage.set(world)
     await stage.rise()
-    world.edit(HANDOVER, {"data": {"other.x.json": base64.b64encode(b"{}").decode()}})
+    world.put(paused("other"), handed_over(f"{NAMESPACE}.other.json"))
+    stage.connections.forgotten.clear()
     world.delete(CLUSTER_KEY)
-    await stage.settle()
-    assert set(world.get(HANDOVER)["data"]) == {"other.x.json"}
+    await stage.settle(within=BELIEVED)
+    assert set(world.get(HANDOVER)["data"]) == {f"{NAMESPACE}.other.json"}
     assert set(stage.connections.forgotten) == {Key("MemoryCluster", NAMESPACE, "mem")}
     assert sorted(stage.pods()) == ["mem-1000", "mem-1001", "mem-1002"]
+
+
+async def test_a_cluster_that_went_while_nobody_worked_has_its_credentials_withdrawn(world: World) -> None:
+    """The last one, so that there is no cluster to look at."""
+    stage = Stage.set(world)
+    world.put(handed_over(f"{NAMESPACE}.mem.json", "of-somebody.else"))
+    await stage.settle()
+    assert set(world.get(HANDOVER)["data"]) == {"of-somebody.else"}
+    world.fake.requests.clear()
+    await world.restart()
+    await stage.settle()
+    assert world.fake.requests.writes() == []
+
+
+async def test_what_a_deposed_leader_hands_over_for_a_cluster_that_is_gone_is_withdrawn(world: World) -> None:
+    stage = Stage.set(world)
+    await stage.rise()
+    world.edit(HANDOVER, handed_over(f"{NAMESPACE}.gone.json"))
+    await world.clock.advance(BELIEVED)
+    await world.resync()
+    assert set(world.get(HANDOVER)["data"]) == {f"{NAMESPACE}.mem.json"}
+
+
+async def test_nothing_is_withdrawn_before_all_clusters_are_known(world: World) -> None:
+    world.ctx.store = Store()
+    world.put(handed_over(f"{NAMESPACE}.mem.json"))
+    await withdraw(world.ctx, tools_of(world.ctx))
+    assert set(world.get(HANDOVER)["data"]) == {f"{NAMESPACE}.mem.json"}
+
+
+def handed_over(*keys: str) -> Object:
+    """The Secret with something for each."""
+    names = {"name": SECRET, "namespace": "agent-memory-system"}
+    data = dict.fromkeys(keys, base64.b64encode(b"{}").decode())
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": names, "data": data}
+
+
+def paused(name: str) -> Object:
+    """A cluster that is left alone."""
+    made = cluster(name)
+    made["metadata"]["annotations"] = {"agentmemory.dev/paused": "true"}
+    return made
 
 
 async def test_somebody_elses_service_is_not_taken(world: World) -> None:

@@ -22,22 +22,7 @@ class Known:
         return bool(re.match(self.where, where) and re.search(self.line, line))
 
 
-KNOWN = (
-    Known(
-        "A new broker's pod is made before its certificate's Secret: who dies in between makes another certificate "
-        "and replaces the pod, which has not started yet (brokers/nodes.py, Writer.keep)",
-        where=r"(nodes|pool|whole)-.*/(crash|lease|answer-lost|call-cut|busy|stale-start|stale-reads)/",
-        line=r"Pod/data/mem-1\d\d\d(\.metadata\.uid| \d times)",
-        shown_by="nodes-create/rise/crash/30",
-    ),
-    Known(
-        "What was handed over for a cluster is withdrawn by who sees the cluster go; deleted while nobody works, its "
-        "credentials stay in the Secret agent-memory-tenant-principals (clusters/handover.py, withdraw)",
-        where=r"[a-z-]+/(gone|all-gone)/(off|lease|crash|stale-start|stale-reads)/",
-        line=r"agent-memory-tenant-principals\.content\.",
-        shown_by="external-recreate/gone/off/1",
-    ),
-)
+KNOWN: tuple[Known, ...] = ()
 
 
 def unknown(where: str, lines: list[str]) -> list[str]:

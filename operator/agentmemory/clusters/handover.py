@@ -1,6 +1,7 @@
 """Hands the tenant role its way into a cluster: one key of one Secret in the operator's own namespace."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -9,8 +10,9 @@ from agentmemory.api.labels import MANAGED_BY, MANAGER
 from agentmemory.context import Context
 from agentmemory.core.errors import Invalid
 from agentmemory.core.key import Key
+from agentmemory.core.store import Store
 from agentmemory.engines.apply import Tools
-from agentmemory.engines.handover import SECRET, key_in_secret, pack, unpack
+from agentmemory.engines.handover import SECRET, cluster_in, key_in_secret, pack, unpack
 from agentmemory.engines.kafka import certificates, names, pki
 from agentmemory.engines.shared import text_of
 from agentmemory.kafka.credentials import Credentials
@@ -22,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 async def hand_over(ctx: Context, tools: Tools, cluster: Key) -> None:
     """Sees to the tenant role's certificate for a cluster that the operator makes; renewed in time."""
+    await withdraw(ctx, tools)
     secret = await tools.shared.secrets.get(ctx.kube, certificates.authority_key(cluster))
     if secret is None:
         return
@@ -42,17 +45,23 @@ async def hand_over(ctx: Context, tools: Tools, cluster: Key) -> None:
 
 async def hand_over_as_is(ctx: Context, tools: Tools, cluster: Key, credentials: Credentials) -> None:
     """The same for brokers of somebody else, where the credentials that were given are all there is."""
+    await withdraw(ctx, tools)
     if await _read(ctx, tools, cluster) != credentials:
         await _write(ctx, tools, cluster, credentials)
 
 
-async def withdraw(ctx: Context, tools: Tools, cluster: Key) -> None:
-    """Takes back what was handed over for a cluster that is gone; nothing when there is none."""
-    secret = await tools.shared.secrets.get(ctx.kube, _key(ctx))
-    if secret is None or key_in_secret(cluster) not in (secret.get("data") or {}):
-        return
-    await _patch(ctx, tools, {key_in_secret(cluster): None})
-    log.info("withdrawn", cluster=str(cluster))
+async def withdraw(ctx: Context, tools: Tools) -> None:
+    """Takes back what was handed over for clusters that are not there, so nobody need have seen them go."""
+    withdrawn = await _patch(ctx, tools, lambda data: dict.fromkeys(_of_gone(ctx.store, data)))
+    if withdrawn:
+        log.info("withdrawn", keys=sorted(withdrawn))
+
+
+def _of_gone(store: Store, data: Object) -> list[str]:
+    """The keys of clusters that do not exist; none while not all clusters are known."""
+    if not store.synced("MemoryCluster"):
+        return []
+    return [name for name in data if (cluster := cluster_in(name)) is not None and store.get(cluster) is None]
 
 
 async def _read(ctx: Context, tools: Tools, cluster: Key) -> Credentials | None:
@@ -68,20 +77,28 @@ async def _read(ctx: Context, tools: Tools, cluster: Key) -> Credentials | None:
 
 async def _write(ctx: Context, tools: Tools, cluster: Key, credentials: Credentials) -> None:
     """Our key alone: other clusters' keys are other reconciles'."""
-    await _patch(ctx, tools, {key_in_secret(cluster): base64.b64encode(pack(credentials).encode()).decode()})
+    packed = base64.b64encode(pack(credentials).encode()).decode()
+    await _patch(ctx, tools, lambda _: {key_in_secret(cluster): packed})
     log.info("handed over", cluster=str(cluster))
 
 
-async def _patch(ctx: Context, tools: Tools, data: Object) -> None:
-    """Onto the Secret that was looked at: a write that was held up must not undo what came after it. Raises Stale."""
+async def _patch(ctx: Context, tools: Tools, wanted: Callable[[Object], Object]) -> Object:
+    """Writes what is `wanted` on the data that is there, and returns it; nothing when that is nothing.
+
+    Onto the Secret that was looked at: a write that was held up must not undo what came after it. Raises Stale.
+    """
     key, secrets = _key(ctx), tools.shared.secrets
     async with tools.shared.turns[key]:  # reconciles of many clusters share this one Secret
         known = await secrets.get(ctx.kube, key)
+        data = wanted((known or {}).get("data") or {})
+        if not data:
+            return data
         try:
             secrets.put(await (_create(ctx, data) if known is None else _change(ctx, known, data)))
         except Stale:
             secrets.forget(key)
             raise
+        return data
 
 
 async def _change(ctx: Context, known: Object, data: Object) -> Object:

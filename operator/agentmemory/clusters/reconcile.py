@@ -43,6 +43,8 @@ Object = dict[str, Any]
 
 # Seconds between two looks at a cluster that is as declared: what Kafka knows is told by nobody.
 AT_REST = 30.0
+# No cluster's name.
+NOBODY = ""
 
 
 class ClusterReconciler:
@@ -53,6 +55,8 @@ class ClusterReconciler:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._tools = tools_of(context)
+        # A cluster that went while nobody worked wakes nobody: one look as at a cluster that is gone, after the start.
+        context.enqueue(Key(self.kind, context.settings.namespace, NOBODY), 0.0)
 
     def owners(self, obj: dict[str, Any]) -> Iterable[Key]:
         """Pools by their reference, all else by its label."""
@@ -68,7 +72,7 @@ class ClusterReconciler:
         obj = self._context.store.get(key)
         if obj is None:
             await self._context.kafka.forget(key)
-            await withdraw(self._context, self._tools, key)
+            await withdraw(self._context, self._tools)
             return Done()
         if is_paused(obj) or is_ending(obj):
             return Done()

@@ -30,6 +30,15 @@ def key_in_secret(cluster: Key) -> str:
     return f"{cluster.namespace}.{cluster.name}.json"
 
 
+def cluster_in(name: str) -> Key | None:
+    """The inverse of `key_in_secret`; None for what is not ours."""
+    match name.split("."):
+        case [namespace, cluster, "json"]:
+            return Key("MemoryCluster", namespace, cluster)
+        case _:
+            return None
+
+
 def pack(credentials: Credentials) -> str:
     """The JSON that is handed over."""
     fields = {
