@@ -90,6 +90,18 @@ async def test_kafka_goes_and_comes_back(world: World, kafka: FakeKafka) -> None
     assert len(world.fake.requests.writes()) == 2
 
 
+async def test_what_is_put_back_after_an_edit_is_found(world: World, kafka: FakeKafka) -> None:
+    """A write of a leader before us arrives late: Kafka then has again what it had before the edit."""
+    before = dict(kafka.topics[EVENTS].configs)
+    world.edit(FAMILY_KEY, {"spec": {"retention": {"time": "480h"}}})
+    await world.run_until_quiet()
+    wanted = dict(kafka.topics[EVENTS].configs)
+    assert wanted != before
+    kafka.topics[EVENTS].configs = before
+    await world.resync()
+    assert kafka.topics[EVENTS].configs == wanted
+
+
 async def test_what_is_gone_is_forgotten(world: World) -> None:
     world.put(teams.tenant(), teams.cluster(), family())
     world.pump()

@@ -138,6 +138,10 @@ def after(seen: Mapping[str, Seen], needed: Needs, results: Results) -> dict[str
     for name, total in needed.grow.items():
         if name not in results.failed:
             now[name] = replace(now[name], partitions=total)
+    for name, changed in needed.alter.items():
+        if name not in results.failed:
+            merged = {**now[name].configs, **changed}
+            now[name] = replace(now[name], configs={key: value for key, value in merged.items() if value is not None})
     return now
 
 
