@@ -92,14 +92,19 @@ async def test_kafka_goes_and_comes_back(world: World, kafka: FakeKafka) -> None
 
 async def test_what_is_put_back_after_an_edit_is_found(world: World, kafka: FakeKafka) -> None:
     """A write of a leader before us arrives late: Kafka then has again what it had before the edit."""
-    before = dict(kafka.topics[EVENTS].configs)
+    before = settings(kafka)
     world.edit(FAMILY_KEY, {"spec": {"retention": {"time": "480h"}}})
     await world.run_until_quiet()
-    wanted = dict(kafka.topics[EVENTS].configs)
+    wanted = settings(kafka)
     assert wanted != before
-    kafka.topics[EVENTS].configs = before
+    for name, configs in before.items():
+        kafka.topics[name].configs = configs
     await world.resync()
-    assert kafka.topics[EVENTS].configs == wanted
+    assert settings(kafka) == wanted
+
+
+def settings(kafka: FakeKafka) -> dict[str, dict[str, str]]:
+    return {name: dict(found.configs) for name, found in kafka.topics.items()}
 
 
 async def test_what_is_gone_is_forgotten(world: World) -> None:
