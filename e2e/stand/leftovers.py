@@ -8,7 +8,7 @@ from pathlib import Path
 
 from e2e.stand import cgroups, network, paths
 from e2e.stand.processes import Processes
-from e2e.stand.shell import StandError, run
+from e2e.stand.shell import StandError, run, until
 
 UP = "up"  # a file in the state folder, holding the number of nodes: a start has come to its end
 
@@ -84,10 +84,15 @@ def _mounts(folder: Path) -> list[str]:
     return [point for point in points if point == str(folder) or point.startswith(f"{folder}{os.sep}")]
 
 
-def demand_nothing(state: Path) -> None:
-    rest = found(state)
-    if rest:
-        raise StandError("`down` has left on this machine:\n  " + "\n  ".join(rest))
+def demand_nothing(state: Path, seconds: float = 15.0) -> None:
+    """StandError that names what is still there after so many seconds.
+
+    The kernel takes interfaces away some time after their network namespace, and cgroups after their last process.
+    """
+    try:
+        until("an empty machine", seconds, lambda: not found(state))
+    except StandError:
+        raise StandError("`down` has left on this machine:\n  " + "\n  ".join(found(state))) from None
 
 
 def wipe(state: Path, keep_images: bool = False) -> None:
