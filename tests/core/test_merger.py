@@ -57,16 +57,24 @@ async def test_asks_during_a_call_go_out_together() -> None:
     assert remote.calls == [{"a": 1}, {"b": 5, "c": 5, "d": 5}]
 
 
-async def test_after_a_call_of_many_it_collects_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_soon_after_a_call_it_collects_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merger_module, "_BUSY", 3600.0)  # however slow this machine is, the call was just now
     remote = Remote()
     merger = Merger(remote, linger=0.3)
-    await asyncio.gather(merger.ask({"a": 1}), merger.ask({"b": 1}))
+    await merger.ask({"a": 1})
     early = asyncio.create_task(merger.ask({"a": 2}))
     await settle()
     late = asyncio.create_task(merger.ask({"b": 2}))
     await asyncio.gather(early, late)
-    assert remote.calls == [{"a": 1, "b": 1}, {"a": 2, "b": 2}]
+    assert remote.calls == [{"a": 1}, {"a": 2, "b": 2}]
+
+
+async def test_long_after_a_call_an_ask_is_alone_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merger_module, "_BUSY", -1.0)
+    remote = Remote()
+    merger = Merger(remote, linger=3600)
+    for number in (1, 2, 3):
+        assert await merger.ask({"a": number}) == {"a": 2 * number}
 
 
 async def test_a_call_holds_so_many_items_at_most_but_an_ask_is_never_cut() -> None:

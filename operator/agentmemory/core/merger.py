@@ -1,8 +1,8 @@
 """Many asks, one call: what comes in while a call is under way goes out together in the next one.
 
-    ask ─► idle? ──yes──► call at once                       (a lone ask never waits)
+    ask ─► alone? ──yes──► call at once                      (a lone ask never waits)
              │no
-             └─► wait for the call under way ─► pause for `linger` if its askers are likely to ask again ─► one call
+             └─► wait for the call under way ─► pause for `linger` if one was under way a moment ago ─► one call
 
 Every ask gets the results of its own keys; what the call raises, all its asks raise. An ask that was given up while it
 waited is not sent; one that is under way is not called back. Belongs to one event loop; not thread-safe.
@@ -18,12 +18,12 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 R = TypeVar("R")
 
-LINGER = 0.005
-"""Seconds for which a busy merger collects before it calls."""
+LINGER = 0.02
+"""Seconds for which a busy merger collects before it calls: small calls cost the other side as much as large ones."""
 MOST = 500
 """Items in one call; an ask with more has a call of its own."""
-# After a call of many, its askers come back with their next ask about now: for so many seconds it counts as busy.
-_BUSY = 0.05
+# For so many seconds after a call began or ended the next ask is not alone.
+_BUSY = 0.1
 
 
 @dataclass
@@ -95,6 +95,7 @@ class Merger(Generic[K, V, R]):
                 batch.done.cancel()
 
     async def _send(self, batch: _Batch[K, V, R]) -> None:
+        self._is_busy()
         try:
             results = await self._call(batch.items)
         except Exception as error:
@@ -105,5 +106,7 @@ class Merger(Generic[K, V, R]):
             raise
         else:
             batch.done.set_result(results)
-        if batch.asks > 1:
-            self._busy_until = asyncio.get_running_loop().time() + _BUSY
+        self._is_busy()
+
+    def _is_busy(self) -> None:
+        self._busy_until = asyncio.get_running_loop().time() + _BUSY
