@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from agentmemory.core.feed import Feed
 from agentmemory.core.key import Key
 from agentmemory.core.queue import KeyedQueue
 from agentmemory.core.store import Store
+from agentmemory.kube import resync
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.resync import Pace, Resync, is_as_new
 from agentmemory.kube.watch import Target, WatchEnded
@@ -187,7 +189,11 @@ async def test_the_period_repairs(fake: FakeKube) -> None:
         assert len(one.queue) == 0  # what a change wakes is for the store's listener to queue
 
 
-async def test_everything_is_replayed_spread_and_not_more_often_than_once_an_interval(fake: FakeKube) -> None:
+async def test_everything_is_replayed_spread_and_not_more_often_than_once_an_interval(
+    fake: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come due together share their calls to Kafka."""
+    monkeypatch.setattr(resync, "TURN", 2)
     for number in range(20):
         fake.cluster.put(pool("memory", f"p{number}"))
     fake.cluster.put(config_map("memory"))
@@ -206,6 +212,7 @@ async def test_everything_is_replayed_spread_and_not_more_often_than_once_an_int
         assert {key.kind for key in one.queue._delayed} == {"BrokerPool"}
         due = [due for due, _ in one.queue._delayed.values()]
         assert 5 < max(due) - min(due) <= 10
+        assert sorted(Counter(due).values()) == [2] * 10
 
 
 async def test_a_stream_that_starts_afresh_is_compared_at_once(fake: FakeKube) -> None:

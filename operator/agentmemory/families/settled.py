@@ -6,7 +6,8 @@ entry costs one look more, so nothing needs to survive a restart.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from agentmemory.core.errors import OperatorError
@@ -57,6 +58,12 @@ def basis_of(store: Store, family: Object, world: World) -> Basis:
     return Basis(family, tenant, cluster, store.get(tenant), store.get(cluster))
 
 
+@lru_cache(4096)
+def _shared(items: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """Ten thousand topics have a few different settings: each is kept once."""
+    return dict(items)
+
+
 class Settled:
     """The verdicts, by family."""
 
@@ -74,7 +81,8 @@ class Settled:
 
     def remember(self, key: Key, basis: Basis, names: tuple[str, ...], seen: Mapping[str, Seen]) -> None:
         """All is done, and Kafka has `seen`."""
-        self._verdicts[key] = Verdict(basis, names, seen)
+        kept = {name: replace(found, configs=_shared(tuple(found.configs.items()))) for name, found in seen.items()}
+        self._verdicts[key] = Verdict(basis, names, kept)
 
     def forget(self, key: Key) -> None:
         """The family is gone."""

@@ -22,7 +22,7 @@ Object = dict[str, Any]
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 # Objects per page of a list: keeps one parse below some 50 ms, so that nothing else waits longer.
-PAGE = 500
+PAGE = 250
 # Seconds for a whole call.
 TIME_LIMIT = 15.0
 

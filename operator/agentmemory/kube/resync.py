@@ -23,8 +23,8 @@ from agentmemory.kube.watch import Target, WatchEnded
 
 log = structlog.get_logger(__name__)
 
-# So many objects are queued before everybody else has a turn: some milliseconds.
-TURN = 500
+# So many objects are queued before everybody else has a turn, and come due together: then they share their calls.
+TURN = 250
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,12 @@ class Resync:
                 await self._queue_all(kind)
 
     async def _queue_all(self, kind: str) -> None:
-        for number, obj in enumerate(self.feed.store.list(kind), 1):
-            self.queue.add(key_of(obj), Priority.RESYNC, self.rng.uniform(0, self.pace.spread))
+        after = 0.0
+        for number, obj in enumerate(self.feed.store.list(kind)):
             if number % TURN == 0:
+                after = self.rng.uniform(0, self.pace.spread)
                 await asyncio.sleep(0)
+            self.queue.add(key_of(obj), Priority.RESYNC, after)
 
     async def _repeat(self, target: Target) -> None:
         started = self._started[target]
