@@ -137,3 +137,16 @@ async def test_a_tenant_that_changes_while_the_finalizer_is_written_is_noticed(w
     await world.run_until_quiet()
     assert done
     assert world.condition(FAMILY_KEY)["reason"] == "NamespaceNotAllowed"
+
+
+async def test_a_warning_that_could_not_be_posted_is_posted_later(world: World, kafka: FakeKafka) -> None:
+    """Before the status says that all is well: nobody would post it then."""
+    away = [True]
+    world.fake.faults.before.append(lambda request: 500 if request.kind == "Event" and away else None)
+    del kafka.topics[EVENTS]
+    await world.resync()
+    assert world.cluster.list("Event", TEAM) == []
+    away.clear()
+    await world.run_until_quiet(within=10)
+    assert [found["reason"] for found in world.cluster.list("Event", TEAM)] == ["TopicsMadeAnew"]
+    assert world.condition(FAMILY_KEY)["status"] == "True"

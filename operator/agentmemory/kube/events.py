@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from agentmemory.api.conditions import timestamp
-from agentmemory.core.errors import OperatorError
+from agentmemory.core.errors import OperatorError, Transient
 from agentmemory.core.key import key_of
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.errors import AlreadyExists
@@ -47,7 +47,7 @@ def event(obj: Object, reason: str, message: str, stamp: str) -> Object:
 
 
 async def warn(kube: KubeClient, obj: Object, reason: str, message: str, now: datetime) -> None:
-    """Log it and post it. Never fails the caller: it has been logged, and Events are a courtesy."""
+    """Log it and post it. Raises Transient when it could not be posted now; what forbids it is only logged."""
     await post(kube, obj, reason, message, timestamp(now))
 
 
@@ -56,6 +56,8 @@ async def post(kube: KubeClient, obj: Object, reason: str, message: str, stamp: 
     log.warning(message, key=str(key_of(obj)), reason=reason)
     try:
         await kube.create(event(obj, reason, message, stamp))
+    except Transient:
+        raise  # the caller's status would say that all is told
     except AlreadyExists:
         log.debug("the same event is there", key=str(key_of(obj)), reason=reason)
     except OperatorError as error:

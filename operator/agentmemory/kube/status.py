@@ -61,9 +61,9 @@ async def _tell_otherwise(kube: KubeClient, store: Store, obj: Object, status: O
     ready = next((found for found in status.get("conditions") or () if found["type"] == "Ready"), None)
     if ready is None:
         raise refused
-    store.tell(obj, _ready(status))
     words = f"{ready['message']}; its status cannot be written while the spec is refused: {refused.message}"
     await post(kube, obj, ready["reason"], words[:_LONGEST_EVENT], ready["lastTransitionTime"])
+    store.tell(obj, _ready(status))
 
 
 def _ready(status: Object) -> str:
