@@ -99,7 +99,7 @@ def test_the_reference_tells_types_bounds_and_defaults() -> None:
         "| `spec.retention.bytes` | quantity |  | ",
         "| `spec.priority` | `critical` &#124; `standard` &#124; `deferrable` | `standard` | ",
         "| `spec.tenantRef` | object | required | ",
-        "| `spec.replication` | object | `{factor: 3, minInSync: 2}` | ",
+        "| `spec.replication` | object |  | ",
         "| `spec.namespaces[]` | map by name of object, 1 to 200 | required | ",
         "| `status.conditions[].lastTransitionTime` | time | required | ",
         "| `status.bootstrapped` | boolean |  | ",

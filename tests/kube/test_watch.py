@@ -6,7 +6,7 @@ from agentmemory.core.key import Key
 from agentmemory.kube.resources import RESOURCES, path, path_of
 from agentmemory.kube.watch import CHILDREN_SELECTOR, Target, targets
 
-OWN_PLATFORM = {"MemoryCluster", "BrokerPool", "MemoryTenant"}
+OWN_PLATFORM = {"MemoryCluster", "BrokerPool", "MemoryBucket", "MemoryTenant"}
 CHILDREN = {"Pod", "Service", "PersistentVolumeClaim", "ConfigMap", "PodDisruptionBudget", "RoleBinding"}
 
 

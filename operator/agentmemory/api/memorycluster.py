@@ -1,8 +1,9 @@
 """MemoryCluster: one Kafka-compatible cluster, made by the operator or run by somebody else."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agentmemory.api.base import (
     AGE,
@@ -16,12 +17,24 @@ from agentmemory.api.base import (
     SpecModel,
     StatusModel,
 )
-from agentmemory.api.cluster_rules import CLUSTER_RULES
-from agentmemory.api.lists import ListSet
-from agentmemory.api.rules import NEW_OBJECT, Rule, duration_between, immutable, object_name
+from agentmemory.api.cluster_rules import CLUSTER_RULES, TIERING_RULES
+from agentmemory.api.lists import ListMap, ListSet
+from agentmemory.api.rules import NEW_OBJECT, Rule, duration_between, immutable, map_keys, object_name
 from agentmemory.api.shapes import Resources, Storage
-from agentmemory.api.types import LETTER_LABEL_PATTERN, DnsLabel, Duration
+from agentmemory.api.types import LETTER_LABEL_PATTERN, DnsLabel, DnsSubdomain, Duration
 from agentmemory.domain.names import CLUSTER_LENGTH
+
+_LABEL_NAMES = map_keys(
+    "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+    317,
+    "keys must be names of labels, with or without a prefix",
+)
+LabelValue = Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")]
+HostPattern = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^(\*\.)?[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$")
+]
+"""A host's name, or all below one: `*.storage.svc`."""
+_PROPERTY_NAMES = map_keys("^[A-Za-z0-9][A-Za-z0-9._-]*$", 256, "keys must be names of Java properties")
 
 _BOOTSTRAP = r"^[A-Za-z0-9.-]+:[0-9]{1,5}(,[A-Za-z0-9.-]+:[0-9]{1,5})*$"
 
@@ -56,10 +69,68 @@ class Replication(SpecModel):
 
 
 class Region(SpecModel):
-    """Where the cluster's data rests."""
+    """Where the cluster's data rests, and by what that is held and checked."""
 
     name: DnsLabel
     """Name of the region as tenants and families write it, `eu-central-1`."""
+    node_labels: Annotated[Mapping[str, LabelValue], _LABEL_NAMES] = Field(default_factory=dict, max_length=8)
+    """Labels of the machines of this region (`topology.kubernetes.io/region: eu-central-1`): the cluster's pods run on
+    no others. Empty: pods run anywhere, and where they run is checked by that very label where machines have it."""
+    kms_key_id: str | None = Field(
+        default=None, min_length=1, max_length=2048, pattern=r"^[A-Za-z0-9][A-Za-z0-9:/_-]*$"
+    )
+    """Key of this region with which the cluster's buckets must be encrypted (their `encryption.kmsKeyId`)."""
+    endpoints: Annotated[tuple[HostPattern, ...], ListSet()] = Field(default=(), max_length=32)
+    """Hosts of this region's object storage, `s3.eu-central-1.amazonaws.com` or `*.storage.svc`: a bucket on another is
+    refused. Empty: any host, except that a host of AWS must be the region's."""
+
+
+class BucketRef(SpecModel):
+    """A MemoryBucket in the same namespace."""
+
+    name: DnsLabel
+    """Name of the MemoryBucket."""
+
+
+class ObjectStorage(SpecModel):
+    """The buckets that hold what the brokers do not (engine automq)."""
+
+    data_bucket_ref: BucketRef
+    """MemoryBucket of purpose Data: records, and the log that is written ahead of them. Cannot change."""
+    ops_bucket_ref: BucketRef
+    """MemoryBucket of purpose Ops: the engine's own logs and metrics. Cannot change."""
+    service_account_name: DnsSubdomain | None = None
+    """ServiceAccount of the nodes' pods where the bucket has no credentialsSecretRef: the identity (IRSA, workload
+    identity) with which they reach it."""
+    latency_class: Literal["Low", "Balanced", "Economy"] = "Balanced"
+    """How long a record waits to be written together with others: Low 20 ms, Balanced 100 ms, Economy 250 ms. The
+    shorter, the more requests are paid for: up to 50, 10 or 4 a second and broker."""
+
+
+class Tiering(SpecModel):
+    """Old segments go to a bucket (engine kafka-tiered), by KIP-405's RemoteStorageManager."""
+
+    RULES = TIERING_RULES
+
+    profile: Literal["Aiven", "Custom"] = "Aiven"
+    """Aiven: tiered-storage-for-apache-kafka with its S3 backend, configured from the bucket. Custom: className,
+    classPath and properties say all."""
+    bucket_ref: BucketRef | None = None
+    """MemoryBucket of purpose Data that the segments go to (profile Aiven)."""
+    class_name: str | None = Field(default=None, min_length=1, max_length=256, pattern=r"^[A-Za-z_$][A-Za-z0-9_$.]*$")
+    """Java class that implements RemoteStorageManager (profile Custom)."""
+    class_path: str | None = Field(default=None, min_length=1, max_length=1024, pattern=r"^/[A-Za-z0-9/._*:-]+$")
+    """Where its jars are in the image, `/opt/tiered/*`. Absent: profile Aiven's own place (docs/image-contract.md)."""
+    properties: Annotated[
+        Mapping[str, Annotated[str, Field(max_length=1024, pattern=r"^[^\r\n]*$")]], _PROPERTY_NAMES
+    ] = Field(default_factory=dict, max_length=64)
+    """Its settings, without the prefix `rsm.config.`; never keys or passwords, which go into secretRef."""
+    secret_ref: SecretRef | None = None
+    """Secret in this namespace each of whose keys is a setting of it: credentials, which no rendered file holds."""
+    service_account_name: DnsSubdomain | None = None
+    """ServiceAccount of the brokers' pods: the identity with which they reach the bucket where no Secret is given."""
+    hot_window: Annotated[Duration, duration_between("1m", "8760h")] = Duration("24h")
+    """How long records stay on the brokers' own volumes too, unless a family says otherwise (`local.retention.ms`)."""
 
 
 class External(SpecModel):
@@ -79,27 +150,50 @@ class FailureDetection(SpecModel):
     """Silence after which the controllers fence a broker and its leaders move (`broker.session.timeout.ms`)."""
 
 
+DEFAULT_VERSIONS: Mapping[str, str] = {"kafka": "4.3.1", "kafka-tiered": "4.3.1", "automq": "1.7.3"}
+"""What an absent `spec.version` means, for good: it must not change under an existing object."""
+
+
 class MemoryClusterSpec(SpecModel):
     """What the platform team wants of the cluster."""
 
     RULES = CLUSTER_RULES
 
-    engine: Annotated[Literal["kafka", "external"], immutable("engine", NEW_OBJECT)]
-    """kafka: Apache Kafka with KRaft, made here. external: brokers that somebody else runs. Cannot change."""
-    version: str = Field(default="4.3.1", max_length=16, pattern=r"^4\.[0-9]{1,3}\.[0-9]{1,3}$")
-    """Version of Apache Kafka. Not read with engine external: `status.kafkaVersion` says what is found there."""
+    engine: Annotated[Literal["kafka", "kafka-tiered", "automq", "external"], immutable("engine", NEW_OBJECT)]
+    """kafka: Apache Kafka with KRaft. kafka-tiered: the same, whose old segments go to a bucket. automq: AutoMQ, whose
+    brokers hold nothing. external: brokers that somebody else runs. Cannot change."""
+    version: str = Field(default_factory=str, max_length=16, pattern=r"^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$")
+    """Version of the engine. Absent: 4.3.1 of Apache Kafka, 1.7.3 of AutoMQ. Not read with engine external:
+    `status.kafkaVersion` says what is found there."""
     image: str | None = Field(default=None, min_length=1, max_length=512, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")
-    """Container image of all nodes. Absent: the operator's own setting for this version, `apache/kafka:<version>`."""
+    """Container image of all nodes. Absent: the operator's own setting for this engine and version."""
     controllers: Controllers = Field(default_factory=Controllers)
-    """The KRaft controllers (engine kafka)."""
-    replication: Replication = Replication()
-    """How often each record is stored."""
+    """The KRaft controllers."""
+    replication: Replication = Field(default_factory=Replication)
+    """How often each record is stored by brokers. Absent: 3 copies, 2 of them in sync; 1 and 1 with engine automq,
+    whose copies are the bucket's."""
+    object_storage: ObjectStorage | None = None
+    """The buckets that hold the records (engine automq)."""
+    tiering: Tiering | None = None
+    """How old segments go to a bucket (engine kafka-tiered)."""
     region: Region | None = None
     """Where the data rests. Can be added later, but neither changed nor removed."""
     external: External | None = None
     """How to reach brokers that somebody else runs (engine external)."""
     failure_detection: FailureDetection = Field(default_factory=FailureDetection)
-    """How soon a silent broker is taken for dead (engine kafka)."""
+    """How soon a silent broker is taken for dead."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_by_engine(cls, value: Any) -> Any:
+        """What stands for a field that is left out depends on the engine, which the CRD's schema cannot say."""
+        if not isinstance(value, Mapping):
+            return value
+        engine = value.get("engine")
+        filled = {"version": DEFAULT_VERSIONS.get(str(engine), "4.3.1")} | dict(value)
+        if engine == "automq" and "replication" not in value:
+            filled["replication"] = {"factor": 1, "minInSync": 1}
+        return filled
 
 
 class ControllersStatus(StatusModel):
@@ -120,6 +214,19 @@ class BrokersStatus(StatusModel):
     """How many are registered and unfenced, over all pools."""
 
 
+class PlaceStatus(StatusModel):
+    """One place where data of the cluster rests."""
+
+    name: str = Field(max_length=253)
+    """`Node/<machine>`, `Bucket/<MemoryBucket>`, `Volume/<claim>`."""
+    region: str | None = Field(default=None, max_length=63)
+    """The region that was found there; absent where nothing tells it."""
+    state: Literal["Verified", "Declared", "Violated"]
+    """Verified: looked at, and it is the declared region. Declared: nothing tells. Violated: another region."""
+    by: str = Field(default="", max_length=512)
+    """What was looked at, `GetBucketLocation`, `label topology.kubernetes.io/region`."""
+
+
 class MemoryClusterStatus(EnforcingStatus):
     """What the operator last saw of the cluster."""
 
@@ -137,6 +244,8 @@ class MemoryClusterStatus(EnforcingStatus):
     """The KRaft controllers as they are."""
     brokers: BrokersStatus = Field(default_factory=BrokersStatus)
     """The brokers as the controllers see them."""
+    places: Annotated[tuple[PlaceStatus, ...], ListMap("name")] = Field(default=(), max_length=256)
+    """Each place where data of the cluster rests, and how its region is known."""
 
 
 class MemoryCluster(Resource[MemoryClusterSpec, MemoryClusterStatus]):

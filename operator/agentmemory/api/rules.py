@@ -85,6 +85,15 @@ def quantity_between(low: str, high: str) -> Rule:
     )
 
 
+def map_keys(pattern: str, length: int, what: str) -> Rule:
+    """What the keys of a map must look like; `what` names them and says it in words."""
+    return Rule(
+        f"self.all(key, key.size() <= {length} && key.matches('{pattern}'))",
+        f"{what}, at most {length} characters; write such ones",
+        lambda found: all(len(key) <= length and re.search(pattern, key) is not None for key in found),
+    )
+
+
 def object_name(length: int, why: str, pattern: str = LABEL_PATTERN) -> Rule:
     """Bounds of `metadata.name`, for a KindInfo; `why` says what is made from the name."""
     first = " that begins with a letter" if pattern != LABEL_PATTERN else ""

@@ -12,7 +12,8 @@ _CLASS_STAYS = Rule(
     "storageClassName cannot be added, changed or removed; make a new pool with the other class and move to it",
 )
 _SIZE_STAYS = Rule(
-    "self.type == 'Ephemeral' || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
+    "(has(self.type) && self.type == 'Ephemeral') || "
+    "quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) >= 0",
     "size cannot shrink, since a volume cannot; write the old size or more",
     path=".size",
 )
@@ -40,20 +41,24 @@ class BrokerStorage(SpecModel):
     """Where each broker of a pool keeps its log."""
 
     RULES = (
-        Rule("self.type == oldSelf.type", "type cannot change; make a new pool of the other type and move to it"),
+        Rule(
+            "(has(self.type) ? self.type : '') == (has(oldSelf.type) ? oldSelf.type : '')",
+            "type cannot be added, changed or removed; make a new pool of the other type and move to it",
+        ),
         _SIZE_STAYS,
         _CLASS_STAYS,
         Rule(
-            "self.type == 'Persistent' || !has(self.storageClassName)",
+            "!has(self.type) || self.type == 'Persistent' || !has(self.storageClassName)",
             "storageClassName means nothing with type Ephemeral; remove it",
-            lambda storage: storage.type == "Persistent" or storage.storage_class_name is None,
+            lambda storage: storage.type != "Ephemeral" or storage.storage_class_name is None,
             ".storageClassName",
         ),
     )
 
-    type: Literal["Persistent", "Ephemeral"] = "Persistent"
-    """Persistent: a volume that outlives the pod. Ephemeral: space on the node that goes with it. Cannot change."""
+    type: Literal["Persistent", "Ephemeral"] | None = None
+    """Persistent: a volume that outlives the pod. Ephemeral: space on the node that goes with it. Absent: what the
+    engine wants, Ephemeral with automq and Persistent with the others. Cannot change."""
     size: Quantity = Quantity("10Gi")
-    """Size for one broker, `10Gi`. Cannot shrink when Persistent."""
+    """Size for one broker, `10Gi`. Cannot shrink unless type is Ephemeral."""
     storage_class_name: DnsSubdomain | None = None
     """StorageClass of the volumes. Absent: the Kubernetes cluster's default. Cannot change."""

@@ -1,7 +1,8 @@
 """pydantic models to what Kubernetes calls a structural schema, and a checker of what it demands.
 
-Kubernetes knows no `$ref`, `const`, `type: null`, `title` or `additionalProperties: false`, sets no default that is
-null, and prices every CEL rule by the largest value its schema lets through: so every string and list has a bound.
+Kubernetes knows no `$ref`, `const`, `type: null`, `title`, `propertyNames`, `patternProperties` or
+`additionalProperties: false`, sets no default that is null, and prices every CEL rule by the largest value its schema
+lets through: so every string, list and map has a bound.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,6 +44,14 @@ class _KubernetesSchema(GenerateJsonSchema):
         narrow = schema.get("le", _INT32 + 1) <= _INT32
         return {**super().int_schema(schema), "format": "int32" if narrow else "int64"}
 
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """A map: what its keys must look like is said by a rule (`rules.map_keys`), for want of a word."""
+        made: JsonSchemaValue = {
+            "type": "object",
+            "additionalProperties": self.generate_inner(schema["values_schema"]),
+        }
+        return made | ({"maxProperties": schema["max_length"]} if "max_length" in schema else {})
+
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 (pydantic's signature)
         """Never: a title only repeats the field's name."""
         return False
@@ -72,6 +81,8 @@ def violations(schema: Mapping[str, Any], path: str) -> Iterator[str]:
         yield from violations(child, f"{path}.{name}")
     if "items" in schema:
         yield from violations(schema["items"], f"{path}[]")
+    if "additionalProperties" in schema:
+        yield from violations(schema["additionalProperties"], f"{path}{{}}")
 
 
 def rules(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -90,6 +101,9 @@ def _unbounded(schema: Mapping[str, Any], where: str) -> Iterator[str]:
             yield f"{where}: a string needs maxLength, enum or format"
         case "array" if "maxItems" not in schema:
             yield f"{where}: a list needs maxItems"
+        case "object" if "additionalProperties" in schema:
+            if "maxProperties" not in schema:
+                yield f"{where}: a map needs maxProperties"
         case "object" if "properties" not in schema:
             yield f"{where}: an object needs properties"
         case None:
@@ -102,8 +116,12 @@ def _inline(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
         target = definitions[schema["$ref"].removeprefix("#/$defs/")]
         both = [*target.get(KEY, ()), *schema.get(KEY, ())]
         schema = {**target, **schema, **({KEY: both} if both else {})}
-    kept = sorted(schema.keys() - {"$ref", "title", "additionalProperties"}, key=_place)
+    kept = sorted(schema.keys() - {"$ref", "title"}, key=_place)
     made = {key: schema[key] for key in kept}
+    if not isinstance(made.get("additionalProperties"), dict):
+        made.pop("additionalProperties", None)
+    else:
+        made["additionalProperties"] = _inline(made["additionalProperties"], definitions)
     if "description" in made:
         made["description"] = " ".join(made["description"].split())
     if "properties" in made:

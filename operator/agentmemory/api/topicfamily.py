@@ -66,6 +66,9 @@ class Retention(SpecModel):
     """Age after which a record goes, `720h`. Absent: no limit by age."""
     bytes: Quantity | None = None
     """Size of a whole topic, `200Gi`, above which its oldest records go. Absent: no limit by size."""
+    hot: Annotated[Duration, duration_between("1m", "8760h")] | None = None
+    """How long records stay on the brokers' own volumes before a bucket alone has them, `24h`; with engine kafka-tiered
+    only. Absent: the cluster's `tiering.hotWindow`."""
 
 
 class Erasure(SpecModel):

@@ -27,7 +27,8 @@ def broker_plan(world: World, cluster: MemoryCluster, node_id: int, image: str, 
 def broker_disk(world: World) -> Disk:
     """Where each broker keeps its log."""
     storage = world.pool.spec.storage
-    return Disk(storage.type == "Persistent", storage.size, storage.storage_class_name)
+    wanted = "Ephemeral" if world.engine.capabilities.stateless_brokers else "Persistent"
+    return Disk((storage.type or wanted) == "Persistent", storage.size, storage.storage_class_name)
 
 
 def broker_claim(plan: NodePlan) -> Object | None:

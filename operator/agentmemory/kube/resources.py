@@ -46,6 +46,7 @@ RESOURCES: dict[str, Resource] = {
         GROUP_VERSION,
         ("MemoryCluster", "memoryclusters"),
         ("BrokerPool", "brokerpools"),
+        ("MemoryBucket", "memorybuckets"),
         ("MemoryTenant", "memorytenants"),
         ("TopicFamily", "topicfamilies"),
         ("MemoryClient", "memoryclients"),

@@ -11,7 +11,7 @@ CHILDREN_SELECTOR = f"{MANAGED_BY}={MANAGER}"
 
 # The kinds of each role, and the children that it makes. Nobody watches Secrets.
 OWN = {
-    "platform": ("MemoryCluster", "BrokerPool", "MemoryTenant"),
+    "platform": ("MemoryCluster", "BrokerPool", "MemoryBucket", "MemoryTenant"),
     "tenant": ("MemoryCluster", "MemoryTenant", "TopicFamily", "MemoryClient"),
 }
 CHILDREN = {
