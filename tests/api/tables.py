@@ -17,6 +17,7 @@ MODELS = {model.INFO.kind: model for model in KINDS}
 SMALLEST: dict[str, dict[str, Any]] = {
     "MemoryCluster": {"engine": "kafka"},
     "BrokerPool": {"clusterRef": {"name": "agents"}},
+    "MemoryBucket": {"purpose": "Data", "region": "eu-central-1"},
     "MemoryTenant": {"clusterRef": {"name": "agents"}, "namespaces": [{"name": "support-agents"}]},
     "TopicFamily": {
         "tenantRef": {"namespace": "memory-system", "name": "support"},
@@ -121,6 +122,18 @@ def _tombstone(compaction: str) -> Patch:
     return spec(erasure={"method": "Tombstone", "maxDelay": "24h"}, topics=topics)
 
 
+def _audit(**lock: Any) -> Patch:
+    return spec(purpose="Audit", objectLock=lock or None)
+
+
+def _lifecycle(**fields: Any) -> Patch:
+    return spec(lifecycle=fields)
+
+
+def _endpoint(text: str) -> Patch:
+    return spec(s3={"endpoint": text})
+
+
 _NAME = "metadata.name must be"
 _REFERENCE = {"namespace": "memory-system", "name": "other"}
 _FAST = {"storageClassName": "fast"}
@@ -128,6 +141,7 @@ _FAST = {"storageClassName": "fast"}
 RULES = (
     RuleCase("MemoryCluster", "", _NAME, _named("c" * 40), _named("9lives")),
     RuleCase("BrokerPool", "", _NAME, _named("p" * 63), _named("a.b")),
+    RuleCase("MemoryBucket", "", _NAME, _named("b" * 63), _named("b.c")),
     RuleCase("MemoryTenant", "", _NAME, _named("t" * 30), _named("t" * 31)),
     RuleCase("TopicFamily", "", _NAME, _named("f" * 63), _named("tool.calls")),
     RuleCase("MemoryClient", "", _NAME, _named("m" * 63), _named("m" * 64)),
@@ -169,6 +183,45 @@ RULES = (
              detours=(spec(storage=None), _storage(storageClassName=None))),
     RuleCase("BrokerPool", ".spec.storage", "storageClassName means nothing", _storage(type="Ephemeral"),
              _storage(type="Ephemeral", **_FAST)),
+    # MemoryBucket
+    RuleCase("MemoryBucket", ".spec", "bucketName cannot be added", spec(bucketName="mine", deletionPolicy="Delete"),
+             spec(bucketName="yours"), before=spec(bucketName="mine"), detours=(spec(bucketName=None),)),
+    RuleCase("MemoryBucket", ".spec", "objectLock is for purpose Audit only", _audit(mode="Governance", days=1),
+             spec(objectLock={"mode": "Governance", "days": 1}),
+             detours=(spec(purpose="Ops", objectLock={"mode": "Compliance", "days": 1}),)),
+    RuleCase("MemoryBucket", ".spec", "objectLock cannot be removed", _audit(mode="Governance", days=9),
+             spec(objectLock=None), before=_audit(mode="Governance", days=10)),
+    RuleCase("MemoryBucket", ".spec", "lifecycle.expireAfter is for purpose Ops",
+             spec(purpose="Ops", lifecycle={"expireAfter": "720h"}), _lifecycle(expireAfter="720h"),
+             detours=(spec(purpose="Audit", lifecycle={"expireAfter": "720h"}),)),
+    RuleCase("MemoryBucket", ".spec", "policy.sourceVpcEndpoints and sourceCidrs can lock out",
+             spec(policy={"sourceCidrs": ["10.0.0.0/8"], "breakGlassPrincipals": ["arn:aws:iam::1:role/rescue"]}),
+             spec(policy={"sourceCidrs": ["10.0.0.0/8"]}), detours=(spec(policy={"sourceVpcEndpoints": ["vpce-1a"]}),)),
+    RuleCase("MemoryBucket", ".spec", "force means nothing with deletionPolicy Retain",
+             spec(deletionPolicy="Delete", force={}), spec(force={"gracePeriod": "1h"})),
+    RuleCase("MemoryBucket", ".spec.purpose", "purpose cannot change", spec(tags={"team": "memory"}),
+             spec(purpose="Ops"), before={}),
+    RuleCase("MemoryBucket", ".spec.region", "region cannot change", spec(tags={"team": "memory"}),
+             spec(region="us-east-1"), before={}),
+    RuleCase("MemoryBucket", ".spec.encryption", "kmsKeyId belongs to type SSE-KMS",
+             spec(encryption={"type": "SSE-KMS", "kmsKeyId": "alias/memory"}), spec(encryption={"type": "SSE-KMS"}),
+             detours=(spec(encryption={"kmsKeyId": "alias/memory"}),)),
+    RuleCase("MemoryBucket", ".spec.lifecycle.abortIncompleteMultipartUploads", "must be from 24h",
+             _lifecycle(abortIncompleteMultipartUploads="24h"), _lifecycle(abortIncompleteMultipartUploads="23h"),
+             detours=(_lifecycle(abortIncompleteMultipartUploads="8761h"),)),
+    RuleCase("MemoryBucket", ".spec.lifecycle.expireAfter", "must be from 24h",
+             spec(purpose="Ops", lifecycle={"expireAfter": "24h"}),
+             spec(purpose="Ops", lifecycle={"expireAfter": "1h"})),
+    RuleCase("MemoryBucket", ".spec.objectLock", "mode Compliance cannot be given up",
+             _audit(mode="Compliance", days=11), _audit(mode="Governance", days=11),
+             before=_audit(mode="Compliance", days=10)),
+    RuleCase("MemoryBucket", ".spec.objectLock", "days cannot shrink", _audit(mode="Compliance", days=10),
+             _audit(mode="Compliance", days=9), before=_audit(mode="Compliance", days=10)),
+    RuleCase("MemoryBucket", ".spec.tags", "keys must be names of tags", spec(tags={"team:a/b c": "x"}),
+             spec(tags={"a\nb": "x"}), detours=(spec(tags={"k" * 129: "x"}), spec(tags={"": "x"}))),
+    RuleCase("MemoryBucket", ".spec.force.gracePeriod", "must be from 1m",
+             spec(deletionPolicy="Delete", force={"gracePeriod": "1m"}),
+             spec(deletionPolicy="Delete", force={"gracePeriod": "59s"})),
     # MemoryTenant
     RuleCase("MemoryTenant", ".spec.clusterRef", "clusterRef cannot change", spec(regions=["eu"]),
              spec(clusterRef={"name": "other"}), before={}),
@@ -230,6 +283,18 @@ BAD_INPUT = (
     BadInput("BrokerPool", spec(replicas=101), "spec.replicas", "less than or equal to 100"),
     BadInput("BrokerPool", spec(clusterRef=None), "spec.clusterRef", "is required; add it"),
     BadInput("BrokerPool", spec(capacity={"write": "20Mi"}), "spec.capacity.read", "is required; add it"),
+    BadInput("MemoryBucket", spec(purpose="data"), "spec.purpose", "'data' is not known; write one of"),
+    BadInput("MemoryBucket", spec(region=None), "spec.region", "is required; add it"),
+    BadInput("MemoryBucket", spec(bucketName="a.b"), "spec.bucketName", "is not a DNS label"),
+    BadInput("MemoryBucket", _endpoint("https://AKIA:secret@s3.example.com"), "spec.s3.endpoint", "does not match"),
+    BadInput("MemoryBucket", _endpoint("https://s3.example.com/?accessKey=AKIA"), "spec.s3.endpoint", "does not match"),
+    BadInput("MemoryBucket", _endpoint("s3://agent-memory"), "spec.s3.endpoint", "does not match"),
+    BadInput("MemoryBucket", spec(s3={"credentialsSecretRef": {"name": "other-space/keys"}}),
+             "spec.s3.credentialsSecretRef.name", "is not a DNS name"),
+    BadInput("MemoryBucket", spec(encryption={"type": "AES256"}), "spec.encryption.type", "'AES256' is not known"),
+    BadInput("MemoryBucket", _audit(mode="Governance", days=0), "spec.objectLock.days", "greater than or equal to 1"),
+    BadInput("MemoryBucket", spec(policy={"sourceVpcEndpoints": ["vpc-1"]}), "spec.policy.sourceVpcEndpoints[0]",
+             "does not match"),
     BadInput("MemoryTenant", _namespaces(), "spec.namespaces", "at least 1 item"),
     BadInput("MemoryTenant", _namespaces({"name": "a"}, {"name": "a", "segment": "b"}), "spec.namespaces", "more than"),
     BadInput("MemoryTenant", spec(priorities=["urgent"]), "spec.priorities[0]", "'urgent' is not known"),

@@ -13,6 +13,7 @@ from tests.api.tables import RULES
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (
     "crds/agentmemory.dev_brokerpools.yaml",
+    "crds/agentmemory.dev_memorybuckets.yaml",
     "crds/agentmemory.dev_memoryclients.yaml",
     "crds/agentmemory.dev_memoryclusters.yaml",
     "crds/agentmemory.dev_memorytenants.yaml",
