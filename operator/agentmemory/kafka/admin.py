@@ -17,6 +17,7 @@ from agentmemory.core.errors import Invalid, OperatorError
 from agentmemory.kafka import acls as acl_calls
 from agentmemory.kafka import cluster as cluster_calls
 from agentmemory.kafka import configs as config_calls
+from agentmemory.kafka import logdirs as logdir_calls
 from agentmemory.kafka import scram as scram_calls
 from agentmemory.kafka import topics as topic_calls
 from agentmemory.kafka.credentials import Credentials
@@ -25,6 +26,7 @@ from agentmemory.kafka.model import (
     ClusterView,
     CreatedTopic,
     NewTopicSpec,
+    PartitionRef,
     QuorumView,
     ScramMechanism,
     StopCheck,
@@ -32,6 +34,7 @@ from agentmemory.kafka.model import (
     TopicView,
     or_raise,
 )
+from agentmemory.kafka.node_calls import NodeCalls
 from agentmemory.kafka.session import Session
 
 CHUNK = 500
@@ -43,7 +46,7 @@ K = TypeVar("K", bound=Hashable)
 R = TypeVar("R")
 
 
-class KafkaAdmin:
+class KafkaAdmin(NodeCalls):
     """Made by KafkaPool. Connects at the first call and again after a lost connection."""
 
     def __init__(self, credentials: Credentials, limit: float = 15.0) -> None:
@@ -83,13 +86,6 @@ class KafkaAdmin:
         if voter is not None and voter.directory_id == directory_id:
             raise Invalid("LastVoter", f"controller {node_id} is the quorum's only voter: add another one first.")
 
-    async def unregister_broker(self, node_id: int) -> None:
-        """Forgets a broker. It must have stopped: a live one is forgotten too, and then hangs when it is stopped."""
-        answer = await self._session.send(
-            cluster_calls.unregister_request(node_id), f"unregistering broker {node_id}", again=True
-        )
-        cluster_calls.raise_unless_unregistered(answer, node_id)
-
     async def in_sync(self) -> SyncView:
         """Which partitions of all topics lack a leader or a replica in sync. Costs a listing of all topics."""
         return cluster_calls.sync_view((await self.list_topics()).values())
@@ -106,6 +102,11 @@ class KafkaAdmin:
             answer = await self._session.send(config_calls.describe_request(names, [key]), _READING, again=True)
             found |= config_calls.effective(answer)
         return cluster_calls.stop_check(hosted, node_id, {n: int(values[key]) for n, values in or_raise(found).items()})
+
+    async def log_sizes(self, node_id: int) -> dict[PartitionRef, int]:
+        """Bytes of each replica on this broker's own disks. Needs Describe on the cluster."""
+        request, what = logdir_calls.describe_request(), f"log directories of broker {node_id}"
+        return logdir_calls.sizes(await self._session.send(request, what, again=True, node_id=node_id), what)
 
     # Topics
 

@@ -57,8 +57,8 @@ class Link:
             raise
         return link
 
-    async def send(self, request: Any, limit: float) -> Any:
-        """The answer to a request, from whichever broker is at hand. Raises kafka-python's errors or TimeoutError.
+    async def send(self, request: Any, limit: float, node_id: int | None = None) -> Any:
+        """The answer to a request, from that broker or whichever is at hand. Raises kafka-python's errors, TimeoutError.
 
         Waits while no connection is ready (nothing is sent then), never sends twice.
         """
@@ -68,15 +68,15 @@ class Link:
             while True:
                 left_ms = (deadline - time.monotonic()) * 1000
                 try:
-                    return await self._answer(self._begin(request, left_ms))
+                    return await self._answer(self._begin(request, left_ms, node_id))
                 except kafka_errors.NodeNotReadyError:
                     await asyncio.sleep(pause)  # connections being made or in backoff; kafka-python signals neither
                     pause = min(pause * 2, 0.5)
 
-    def _begin(self, request: Any, limit_ms: float) -> Future:
+    def _begin(self, request: Any, limit_ms: float, node_id: int | None) -> Future:
         if self._closed:
             raise _closing()
-        return self._manager.call_soon(self._manager.send, request, None, limit_ms)
+        return self._manager.call_soon(self._manager.send, request, node_id, limit_ms)
 
     async def _answer(self, future: Future) -> Any:
         """Waits for a kafka-python future, which its own thread settles."""

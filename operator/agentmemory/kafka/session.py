@@ -27,8 +27,10 @@ class Session:
         self._failed_at = 0.0
         self._closed = False
 
-    async def send(self, request: Any, what: str, *, again: bool) -> Any:
+    async def send(self, request: Any, what: str, *, again: bool, node_id: int | None = None) -> Any:
         """The answer to a request; raises Transient, Denied or Invalid that begins with `what`.
+
+        `node_id` names the broker whose own answer is wanted; without it any broker's will do.
 
         `again` allows a second try after a lost connection: for reads, and for writes that change nothing when
         repeated. Any failure to get an answer drops the link, so that the next call starts from the bootstrap
@@ -37,7 +39,7 @@ class Session:
         for last in (False, True):
             link = await self._get(what)
             try:
-                return await link.send(request, self.limit)
+                return await link.send(request, self.limit, node_id)
             except (kafka_errors.KafkaError, TimeoutError, OSError) as exc:
                 if not isinstance(exc, kafka_errors.IncompatibleBrokerVersion):
                     await self._drop(link)
