@@ -34,7 +34,7 @@ class StubLink:
             raise cls.refusal
         return cls()
 
-    async def send(self, request: Any, limit: float) -> Any:
+    async def send(self, request: Any, limit: float, node_id: int | None = None) -> Any:
         answer = type(self).answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

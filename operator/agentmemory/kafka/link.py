@@ -58,7 +58,7 @@ class Link:
         return link
 
     async def send(self, request: Any, limit: float, node_id: int | None = None) -> Any:
-        """The answer to a request, from that broker or whichever is at hand. Raises kafka-python's errors, TimeoutError.
+        """The answer to a request, from that broker or whichever is at hand. Raises its errors or TimeoutError.
 
         Waits while no connection is ready (nothing is sent then), never sends twice.
         """
