@@ -6,7 +6,7 @@ from typing import Any
 from kafka.protocol.admin import DescribeClusterRequest, DescribeQuorumRequest
 
 from agentmemory.kafka.errors import raise_for
-from agentmemory.kafka.messages import RemoveRaftVoterRequest, UnregisterBrokerRequest
+from agentmemory.kafka.messages import RemoveRaftVoterRequest
 from agentmemory.kafka.model import (
     BrokerView,
     ClusterView,
@@ -24,7 +24,6 @@ from agentmemory.kafka.model import (
 METADATA_TOPIC = "__cluster_metadata"
 MIN_IN_SYNC = "min.insync.replicas"
 _SHOWS_FENCED = 2  # the version of DescribeCluster since which brokers are marked as fenced (KIP-1073)
-_NOT_REGISTERED = 102  # BROKER_ID_NOT_REGISTERED
 _NO_SUCH_VOTER = 127  # VOTER_NOT_FOUND
 
 
@@ -84,16 +83,6 @@ def removed(answer: Any, node_id: int) -> bool:
         return False
     raise_for(answer.error_code, answer.error_message, f"taking controller {node_id} out of the quorum")
     return True
-
-
-def unregister_request(node_id: int) -> Any:
-    return UnregisterBrokerRequest(broker_id=node_id)
-
-
-def raise_unless_unregistered(answer: Any, node_id: int) -> None:
-    """A broker that is not registered any more is fine."""
-    if answer.error_code != _NOT_REGISTERED:
-        raise_for(answer.error_code, answer.error_message, f"unregistering broker {node_id}")
 
 
 def sync_view(topics: Iterable[TopicView]) -> SyncView:

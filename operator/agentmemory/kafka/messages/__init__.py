@@ -1,4 +1,7 @@
-"""Kafka messages that kafka-python does not ship, by the schemas of Apache Kafka 4.3 (`clients/.../common/message`)."""
+"""Kafka messages that kafka-python does not ship, by the schemas of their makers (`clients/.../common/message`).
+
+Apache Kafka 4.3: 64 and 81. AutoMQ 1.7.3: 514 and 600, which both brokers and controllers answer.
+"""
 
 from kafka.protocol.api_message import ApiMessage
 
@@ -21,4 +24,29 @@ class RemoveRaftVoterResponse(ApiMessage, load_json=_SCHEMAS):  # type: ignore[c
     """Answer to RemoveRaftVoterRequest."""
 
 
-__all__ = ["RemoveRaftVoterRequest", "RemoveRaftVoterResponse", "UnregisterBrokerRequest", "UnregisterBrokerResponse"]
+class AutomqGetNodesRequest(ApiMessage, load_json=_SCHEMAS):  # type: ignore[call-arg, misc]
+    """How AutoMQ's nodes stand, all of them when none is named (API key 514)."""
+
+
+class AutomqGetNodesResponse(ApiMessage, load_json=_SCHEMAS):  # type: ignore[call-arg, misc]
+    """Answer to AutomqGetNodesRequest."""
+
+
+class GetNextNodeIdRequest(ApiMessage, load_json=_SCHEMAS):  # type: ignore[call-arg, misc]
+    """A node id that AutoMQ does not use (API key 600)."""
+
+
+class GetNextNodeIdResponse(ApiMessage, load_json=_SCHEMAS):  # type: ignore[call-arg, misc]
+    """Answer to GetNextNodeIdRequest."""
+
+
+__all__ = [
+    "AutomqGetNodesRequest",
+    "AutomqGetNodesResponse",
+    "GetNextNodeIdRequest",
+    "GetNextNodeIdResponse",
+    "RemoveRaftVoterRequest",
+    "RemoveRaftVoterResponse",
+    "UnregisterBrokerRequest",
+    "UnregisterBrokerResponse",
+]

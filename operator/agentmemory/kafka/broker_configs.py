@@ -1,0 +1,47 @@
+"""Settings that hold for all nodes and can change while they run (resource BROKER without a name). No I/O."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kafka.protocol.admin import DescribeConfigsRequest, IncrementalAlterConfigsRequest
+
+from agentmemory.kafka.errors import raise_for
+
+EXCLUDED = "autobalancer.controller.exclude.broker.ids"
+"""AutoMQ's AutoBalancer gives these brokers no partitions (LIST)."""
+BROKER = 4  # org.apache.kafka.common.config.ConfigResource.Type.BROKER
+APPEND, SUBTRACT = 2, 3  # org.apache.kafka.clients.admin.AlterConfigOp.OpType (KIP-339)
+ALL_NODES = ""
+
+
+def describe_request(keys: Sequence[str]) -> Any:
+    kind = DescribeConfigsRequest.DescribeConfigsResource
+    resource = kind(resource_type=BROKER, resource_name=ALL_NODES, configuration_keys=list(keys))
+    return DescribeConfigsRequest(resources=[resource], include_synonyms=False, include_documentation=False)
+
+
+def described(answer: Any) -> dict[str, str]:
+    """Those of the keys that are set."""
+    (result,) = answer.results
+    raise_for(result.error_code, result.error_message, "reading settings of all nodes")
+    return {entry.name: entry.value for entry in result.configs if entry.value is not None}
+
+
+def change_list_request(key: str, add: Iterable[str], remove: Iterable[str]) -> Any:
+    """Values of a LIST; those of others stay, and what is there or gone already is fine."""
+    kind = IncrementalAlterConfigsRequest.AlterConfigsResource
+    wanted = ((APPEND, ",".join(add)), (SUBTRACT, ",".join(remove)))
+    changes = [kind.AlterableConfig(name=key, config_operation=what, value=value) for what, value in wanted if value]
+    resource = kind(resource_type=BROKER, resource_name=ALL_NODES, configs=changes)
+    return IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)
+
+
+def raise_unless_changed(answer: Any, key: str) -> None:
+    (result,) = answer.responses
+    raise_for(result.error_code, result.error_message, f"setting {key}")
+
+
+def members(text: str | None) -> frozenset[int]:
+    """The ids in a list of brokers; what is no number is no broker."""
+    parts = (part.strip() for part in (text or "").split(","))
+    return frozenset(int(part) for part in parts if part.isdigit())
