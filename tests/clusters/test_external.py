@@ -56,6 +56,13 @@ async def test_ready_once_the_brokers_answer(world: World, values: dict[str, str
         "caSecretName": "way-in",
         "clusterId": "theirs",
         "brokers": {"registered": 4},
+        "places": [
+            {
+                "name": "Host/kafka.example.com",
+                "state": "Declared",
+                "by": "the name alone does not tell where brokers that somebody else runs keep their data",
+            }
+        ],
     }
     assert {entry["state"] for entry in found["status"]["enforcement"]} == {"Unverified"}
     handed = world.get(f"Secret/{world.settings.namespace}/{SECRET}")["data"][f"{NAMESPACE}.mem.json"]

@@ -15,6 +15,8 @@ SPEC_HASH = f"{GROUP}/spec-hash"
 """Annotation: hash of what we asked for, since admission may change what is stored."""
 CLUSTER_ID = f"{GROUP}/cluster-id"
 DIRECTORY_ID = f"{GROUP}/directory-id"
+REGION = f"{GROUP}/region"
+"""Annotation of a volume claim: the region that its cluster declared when the volume was first used."""
 
 FINALIZER = f"{GROUP}/cleanup"
 

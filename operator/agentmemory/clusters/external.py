@@ -5,7 +5,10 @@ from typing import Any
 from agentmemory.api.conditions import Phase, progressing, ready, stalled, to_conditions
 from agentmemory.api.enforcement import to_list, unverified
 from agentmemory.api.memorycluster import External, MemoryCluster
+from agentmemory.clusters import places
 from agentmemory.clusters.handover import hand_over_as_is
+from agentmemory.clusters.policy import region_trouble
+from agentmemory.clusters.status import places_of, region_entries
 from agentmemory.context import Context
 from agentmemory.core.errors import Denied, Invalid, OperatorError, Transient
 from agentmemory.core.key import Key
@@ -31,6 +34,10 @@ async def keep_external(ctx: Context, tools: Tools, obj: Object, cluster: Memory
     key = Key("MemoryCluster", cluster.metadata.namespace, cluster.metadata.name)
     secret = Key("Secret", key.namespace, external.credentials_secret_ref.name)
     found: ClusterView | None = None
+    elsewhere = region_trouble(cluster)
+    if elsewhere is not None:
+        await write_status(ctx.kube, ctx.store, obj, status(obj, cluster, external, None, elsewhere, ctx))
+        return Done()
     try:
         credentials = read_credentials(external, await tools.shared.secrets.get(ctx.kube, secret))
         found = await (await ctx.kafka.get(key, credentials)).describe_cluster()
@@ -106,13 +113,15 @@ def status(
     previous, generation = obj.get("status") or {}, obj["metadata"]["generation"]
     made_with, theirs = "topics are made with it", "the brokers' own topics are their keeper's"
     entries = [unverified(f"spec.replication.{name}", made_with, theirs) for name in ("factor", "minInSync")]
-    if cluster.spec.region is not None:
-        entries.append(unverified("spec.region.name", "none", "where somebody else's brokers are is not looked at"))
+    view = places.view_of(cluster)
+    where = () if view is None else places.find(view)
+    entries += region_entries(cluster, where)
     made = {
         **previous,
         "observedGeneration": generation,
         "conditions": to_conditions(phase, previous.get("conditions") or [], generation, ctx.clock.now()),
         "enforcement": to_list(entries),
+        **places_of(where),
         "bootstrapServers": external.bootstrap_servers,
         "caSecretName": external.credentials_secret_ref.name,
     }

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Iterable
 
-from agentmemory.api.conditions import Phase, progressing, ready, stalled
+from agentmemory.api.conditions import Phase, progressing, ready, refused, stalled
+from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.clusters import places
+from agentmemory.clusters.places import View
 from agentmemory.clusters.world import World
 from agentmemory.core.errors import Denied, Invalid
+from agentmemory.domain.regions import Place
 from agentmemory.engines.kafka import certificates, quorum
 from agentmemory.engines.pods import PodState
+from agentmemory.engines.residency import WAY_OUT, broken_links, text_of
 
 Check = Callable[[World], Phase | None]
 
@@ -14,6 +19,22 @@ Check = Callable[[World], Phase | None]
 def engine_refuses(world: World) -> Phase | None:
     """The declaration itself cannot be kept."""
     return world.engine.check_cluster(world.cluster)
+
+
+def region_is_consistent(world: World) -> Phase | None:
+    """The declared region's own labels, key and hosts are of that region."""
+    return _contradicts(world.view)
+
+
+def data_stays_in_region(world: World) -> Phase | None:
+    """No bucket elsewhere, and no volume that was first used for another region."""
+    return None if world.view is None else _violated(world.view, places.fixed(world.view), refused)
+
+
+def region_trouble(cluster: MemoryCluster) -> Phase | None:
+    """What the declaration alone shows: for a cluster that somebody else runs."""
+    view = places.view_of(cluster)
+    return None if view is None else _contradicts(view) or _violated(view, places.fixed(view), refused)
 
 
 def volumes_are_ours(world: World) -> Phase | None:
@@ -29,7 +50,13 @@ def authority_is_there(world: World) -> Phase | None:
 
 
 # Asked first: while one of these finds something nothing is touched.
-GATES: tuple[Check, ...] = (engine_refuses, volumes_are_ours, authority_is_there)
+GATES: tuple[Check, ...] = (
+    engine_refuses,
+    region_is_consistent,
+    data_stays_in_region,
+    volumes_are_ours,
+    authority_is_there,
+)
 
 
 def controller_is_stuck(world: World) -> Phase | None:
@@ -57,6 +84,11 @@ def volume_waits(world: World) -> Phase | None:
 def something_could_not_be_done(world: World) -> Phase | None:
     """A step that failed without holding up the others."""
     return world.hindrances[0] if world.hindrances else None
+
+
+def nodes_are_in_region(world: World) -> Phase | None:
+    """Machines, too: asked after the roll-out, which may be what takes the pods off a wrong one."""
+    return None if world.view is None else _violated(world.view, world.places, stalled)
 
 
 def controllers_are_up(world: World) -> Phase | None:
@@ -129,6 +161,7 @@ CHECKS: tuple[Check, ...] = (
     volume_waits,
     something_could_not_be_done,
     roll_out_is_done,
+    nodes_are_in_region,
     controllers_are_up,
     brokers_are_declared,
     kafka_answers,
@@ -145,6 +178,26 @@ def first(checks: Iterable[Check], world: World) -> Phase | None:
 def judge(world: World) -> Phase:
     """Where the cluster stands."""
     return first(CHECKS, world) or ready(f"{_count(len(world.controllers), 'controller')} and the brokers are up")
+
+
+def _contradicts(view: View | None) -> Phase | None:
+    wrong = [] if view is None else [*places.contradictions(view.region)]
+    if view is None or not wrong:
+        return None
+    return refused(
+        "RegionContradiction",
+        f"spec.region declares {view.region.name}, and {' and '.join(wrong)}; name those of the region",
+    )
+
+
+def _violated(view: View, found: Iterable[Place], phase: Callable[[str, str], Phase]) -> Phase | None:
+    """The chain of reasons from the cluster to each place that is not in its region."""
+    wrong = [place for place in found if place.state == "Violated"]
+    if not wrong:
+        return None
+    region = view.region.name
+    first = f"{text_of(view.cluster)} declares {region}"
+    return phase("RegionViolated", "; ".join([first, *broken_links(wrong, region), WAY_OUT]))
 
 
 def _is_broker(world: World, node_id: int) -> bool:

@@ -21,6 +21,7 @@ from agentmemory.clusters import policy, status
 from agentmemory.clusters.external import keep_external
 from agentmemory.clusters.handover import hand_over, withdraw
 from agentmemory.clusters.nodes import apply_objects, keep_pods
+from agentmemory.clusters.residency import Residency, clusters_on
 from agentmemory.clusters.world import World, gather, quorum_of, tools_of
 from agentmemory.context import Context
 from agentmemory.core.errors import OperatorError
@@ -55,12 +56,15 @@ class ClusterReconciler:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._tools = tools_of(context)
+        self._residency = Residency(self._tools)
         # A cluster that went while nobody worked wakes nobody: one look as at a cluster that is gone, after the start.
         context.enqueue(Key(self.kind, context.settings.namespace, NOBODY), 0.0)
 
     def owners(self, obj: dict[str, Any]) -> Iterable[Key]:
-        """Pools by their reference, all else by its label."""
+        """Pools and buckets by a reference, all else by its label."""
         namespace = obj["metadata"].get("namespace", "")
+        if obj["kind"] == "MemoryBucket":
+            return clusters_on(self._context.store, namespace, obj["metadata"]["name"])
         if obj["kind"] == "BrokerPool":
             name = ((obj.get("spec") or {}).get("clusterRef") or {}).get("name")
         else:
@@ -88,17 +92,19 @@ class ClusterReconciler:
             raise
 
     async def _keep(self, obj: Object, world: World) -> Outcome:
+        world = self._residency.known(world)
         if world.evidence.missing and not policy.first(policy.GATES, world):
             world = await self._ask(world)  # whether a lost volume may be replaced hangs on the others
         found = policy.first(policy.GATES, world)
         if found is not None:
-            await self._say(obj, status.of_trouble(obj, found, world.now))
+            await self._say(obj, status.of_gate(obj, world, found))
             return Done()
         world, hashes = await self._apply(world)
         world = await self._ask(world)
         world = await self._look_after(world)
         world = replace(world, rolling=await self._roll(world, hashes))
         world = await self._admit_tenants(world)
+        world = await self._residency.look(world)
         phase = policy.judge(world)
         await self._say(obj, status.of_cluster(obj, world, quorum_of(world), phase))
         return self._next(phase)

@@ -1,5 +1,6 @@
 """A MemoryCluster's status from what was seen. Pure; keeps what is only known while Kafka answers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -7,12 +8,15 @@ from agentmemory.api.base import EnforcementEntry
 from agentmemory.api.conditions import Phase, to_conditions
 from agentmemory.api.enforcement import enforced, to_list, unverified
 from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.clusters import places
 from agentmemory.clusters.desired import client_bootstrap
 from agentmemory.clusters.world import World
 from agentmemory.domain.names import FIRST_BROKER_ID
+from agentmemory.domain.regions import Place
 from agentmemory.engines.kafka import names
 from agentmemory.engines.kafka.quorum import Quorum
 from agentmemory.engines.pods import PodState
+from agentmemory.engines.residency import broken_links, unproven
 
 Object = dict[str, Any]
 
@@ -30,13 +34,14 @@ def of_cluster(obj: Object, world: World, quorum: Quorum, phase: Phase) -> Objec
     voters = sorted(world.sight.voters) if world.sight.answers else (previous.get("controllers") or {}).get("voters")
     registered = len(world.sight.registered) if world.sight.answers else _last_known(previous, world)
     status = {
-        **base(obj, phase, world, enforcement(cluster)),
+        **base(obj, phase, world, enforcement(cluster, world.places)),
         "clusterId": quorum.cluster_id,
         "bootstrapped": quorum.begun,
         "bootstrapServers": client_bootstrap(world),
         "caSecretName": names.authority_secret(world.key.name),
         "controllers": {"desired": len(world.controllers), "ready": ready, "voters": voters or []},
         "brokers": {"registered": registered},
+        **places_of(world.places),
     }
     version = cluster.spec.version if phase.kind == "Ready" else previous.get("kafkaVersion")
     return status if version is None else {**status, "kafkaVersion": version}
@@ -57,6 +62,31 @@ def of_trouble(obj: Object, phase: Phase, now: datetime) -> Object:
     }
 
 
+def of_gate(obj: Object, world: World, phase: Phase) -> Object:
+    """The status while nothing is touched: places that are found wrong are named, all others stay as they were."""
+    made = of_trouble(obj, phase, world.now)
+    wrong = [] if world.view is None else [place for place in places.fixed(world.view) if place.state == "Violated"]
+    named = {entry["name"] for entry in _entries(wrong)}
+    kept = [entry for entry in made.get("places") or () if entry["name"] not in named]
+    found = sorted([*_entries(wrong), *kept], key=lambda entry: str(entry["name"]))[: places.MOST]
+    return {**made, "places": found} if found else made
+
+
+def places_of(found: Iterable[Place]) -> Object:
+    """`status.places`; nothing when there are none."""
+    entries = _entries(found)
+    return {"places": entries} if entries else {}
+
+
+def _entries(found: Iterable[Place]) -> list[Object]:
+    """Within the lengths of the schema; a region that nothing tells is absent."""
+    return [
+        {"name": place.name[:253], "state": place.state, "by": place.by[:512]}
+        | ({} if place.region is None else {"region": place.region[:63]})
+        for place in found
+    ]
+
+
 def base(obj: Object, phase: Phase, world: World, entries: list[EnforcementEntry]) -> Object:
     """What every status says."""
     generation = obj["metadata"]["generation"]
@@ -68,15 +98,36 @@ def base(obj: Object, phase: Phase, world: World, entries: list[EnforcementEntry
     }
 
 
-def enforcement(cluster: MemoryCluster) -> list[EnforcementEntry]:
+def enforcement(cluster: MemoryCluster, found: Iterable[Place] = ()) -> list[EnforcementEntry]:
     """What becomes of each promise about data."""
     entries = [
         enforced("spec.replication.factor", "default.replication.factor, also of Kafka's own topics", _LATER_FACTOR),
         enforced("spec.replication.minInSync", "min.insync.replicas", _LATER_MIN_IN_SYNC),
     ]
-    if cluster.spec.region is not None:
-        why = "nothing looks yet at where the cluster's machines are"
-        entries.append(unverified("spec.region.name", "the region that tenants and families are checked against", why))
+    return entries + region_entries(cluster, tuple(found))
+
+
+def region_entries(cluster: MemoryCluster, found: tuple[Place, ...]) -> list[EnforcementEntry]:
+    """What becomes of the declared region, by the places that were looked at."""
+    region = cluster.spec.region
+    if region is None:
+        return []
+    looks = "buckets, volumes and machines are looked at (status.places); what rests elsewhere is refused"
+    wrong = [place for place in found if place.state == "Violated"]
+    kinds = unproven(found)
+    if wrong:
+        entries = [unverified("spec.region.name", looks, "; ".join(broken_links(wrong, region.name))[:1024])]
+    elif not found or kinds:
+        why = f"nothing proves the region of: {kinds}" if kinds else "no place has been looked at yet"
+        entries = [unverified("spec.region.name", looks, why)]
+    else:
+        entries = [enforced("spec.region.name", looks)]
+    if region.node_labels and cluster.spec.engine != "external":
+        entries.append(enforced("spec.region.nodeLabels", "required node affinity of each pod"))
+    if region.kms_key_id is not None:
+        entries.append(enforced("spec.region.kmsKeyId", "a bucket with another key is refused"))
+    if region.endpoints:
+        entries.append(enforced("spec.region.endpoints", "a bucket on another host is refused"))
     return entries
 
 

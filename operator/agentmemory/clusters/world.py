@@ -10,10 +10,12 @@ from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase
 from agentmemory.api.labels import ADOPT_VOLUMES, CLUSTER_ID, DIRECTORY_ID, ROLE
 from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.clusters.places import View
 from agentmemory.context import Context
 from agentmemory.core.errors import Invalid, Transient
 from agentmemory.core.key import Key
 from agentmemory.core.store import Store
+from agentmemory.domain.regions import Place
 from agentmemory.engines.apply import Tools
 from agentmemory.engines.base import Engine, Node, Owner
 from agentmemory.engines.kafka import certificates, names, objects, quorum
@@ -51,6 +53,10 @@ class World:
     """What holds the roll-out of a changed declaration, or the step that it just took."""
     hindrances: tuple[Phase, ...] = field(default=())
     """What could not be done, without holding up the rest."""
+    view: View | None = None
+    """What places are found in; None without a declared region."""
+    places: tuple[Place, ...] = ()
+    """Where the data rests."""
 
     @property
     def key(self) -> Key:
