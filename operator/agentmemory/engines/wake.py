@@ -9,6 +9,7 @@ from typing import Any
 from agentmemory.api.conditions import condition, is_ready
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.store import Store
+from agentmemory.engines import residency
 
 Object = Mapping[str, Any]
 
@@ -79,6 +80,7 @@ def frame_of(obj: Object | None) -> Hashable:
         status.get("bootstrapped"),
         status.get("clusterId"),
         status.get("bootstrapServers"),
+        residency.summary(status),
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from agentmemory.api.base import EnforcementEntry
 from agentmemory.api.enforcement import depends_on_producer, enforced, unsupported, unverified
 from agentmemory.families.policy import erasure_bound
+from agentmemory.families.residency import promised
 from agentmemory.families.world import World
 
 _NOT_IN_PLACE = "not in place, or not looked at since the last change: see the conditions"
@@ -84,14 +85,8 @@ def _erasure(world: World) -> Iterator[EnforcementEntry]:
 
 
 def _promises(world: World) -> Iterator[EnforcementEntry]:
-    spec, cluster = world.family.spec, world.frame.cluster
-    if spec.residency is not None:
-        region = cluster.spec.region.name if cluster is not None and cluster.spec.region is not None else "no region"
-        yield unverified(
-            "spec.residency.regions",
-            f"its cluster declares {region}",
-            "where nodes and volumes are is declared by the platform; it has not been looked at",
-        )
+    spec = world.family.spec
+    yield from promised(world)
     yield unsupported("spec.priority", "checked against the tenant; capacity is not divided by priority yet")
     if spec.classification is not None:
         yield unsupported("spec.classification", "recorded; nothing acts on it yet")

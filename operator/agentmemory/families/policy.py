@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection, Mapping
 
 from agentmemory.api.conditions import Phase, progressing, refused
-from agentmemory.domain import names, priorities, regions
+from agentmemory.domain import names, priorities
 from agentmemory.engines.frame import CLUSTER_CHECKS, TENANT_CHECKS, Frame, cluster_has_started
 from agentmemory.families import erasure
 from agentmemory.families.model import Seen
+from agentmemory.families.residency import region_is_allowed
 from agentmemory.families.world import World
 
 Check = Callable[[World], Phase | None]
@@ -90,30 +91,6 @@ def erasure_bound(world: World) -> erasure.Bound | None:
 def cluster_is_there(world: World) -> Phase | None:
     """The tenant's cluster exists and has come up at least once."""
     return _first(CLUSTER_CHECKS, world.frame)
-
-
-def region_is_allowed(world: World) -> Phase | None:
-    """Data rests where the cluster is: the tenant must allow each region named, and the cluster must be in one."""
-    residency, tenant, cluster = world.family.spec.residency, world.frame.tenant, world.frame.cluster
-    if residency is None or tenant is None or cluster is None:
-        return None
-    here = cluster.spec.region.name if cluster.spec.region else None
-    permitted = regions.tenant_regions(tenant.spec.regions, here)
-    outside = regions.outside(residency.regions, permitted)
-    if outside:
-        return refused(
-            "RegionNotAllowed",
-            f"spec.residency names {', '.join(outside)}, and {world.frame.tenant_text()} allows "
-            f"{', '.join(sorted(permitted)) or 'none, since its cluster declares no region'}; "
-            "name allowed regions only, or use a tenant whose cluster is there",
-        )
-    if here not in residency.regions:
-        return refused(
-            "RegionNotAllowed",
-            f"{world.frame.cluster_text()} is in {here or 'no declared region'}, and spec.residency allows "
-            f"{', '.join(residency.regions)} only; use a tenant whose cluster is there",
-        )
-    return None
 
 
 CHECKS: tuple[Check, ...] = (

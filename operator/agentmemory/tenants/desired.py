@@ -8,6 +8,8 @@ from agentmemory.api.base import EnforcementEntry
 from agentmemory.api.conditions import Phase, to_conditions
 from agentmemory.api.enforcement import enforced, to_list, unverified
 from agentmemory.api.labels import MANAGED_BY, MANAGER
+from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.engines import residency
 from agentmemory.tenants.world import BINDING, World
 
 Object = dict[str, Any]
@@ -54,7 +56,7 @@ def status(
     }
     if world is None:
         return made | {name: before[name] for name in ("enforcement", "namespaces") if name in before}
-    made["enforcement"] = to_list(enforcement())
+    made["enforcement"] = to_list(enforcement(world.cluster))
     if served is None:
         return made | ({"namespaces": before["namespaces"]} if "namespaces" in before else {})
     listed = [entry for entry in world.tenant.spec.namespaces if entry.name in served]
@@ -62,14 +64,13 @@ def status(
     return made
 
 
-def enforcement() -> list[EnforcementEntry]:
+def enforcement(cluster: MemoryCluster | None) -> list[EnforcementEntry]:
     """What becomes of each promise of the frame."""
+    regions = "families that name another region are refused"
     return [
         enforced("spec.namespaces", "families and clients of other namespaces are refused; prefixed ACLs in Kafka"),
         enforced("spec.priorities", "families that declare another priority are refused"),
-        unverified(
-            "spec.regions",
-            "families that name another region are refused",
-            "where the cluster's nodes and volumes are is declared by the platform; it has not been looked at",
-        ),
+        unverified("spec.regions", regions, "its cluster is not there")
+        if cluster is None
+        else residency.keeping("spec.regions", cluster),
     ]

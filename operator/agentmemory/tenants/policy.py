@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from agentmemory.api.conditions import Phase, progressing, ready, refused, stalled
 from agentmemory.domain import regions
+from agentmemory.engines import residency
 from agentmemory.engines.verdict import sum_up
 from agentmemory.tenants.world import World
 
@@ -58,6 +59,16 @@ def regions_exist(world: World) -> Phase | None:
     )
 
 
+def places_are_in_region(world: World) -> Phase | None:
+    """A region that the tenant names is broken by the cluster. Its families say so themselves where they promise it."""
+    tenant, cluster = world.tenant, world.cluster
+    if cluster is None or not tenant.spec.regions or not residency.violated(cluster):
+        return None
+    name = f"{tenant.metadata.namespace}/{tenant.metadata.name}"
+    first = f"MemoryTenant {name} names {', '.join(tenant.spec.regions)}"
+    return stalled("RegionViolated", residency.chain([first], cluster))
+
+
 def prefix_is_free(world: World) -> Phase | None:
     """On one Kafka a tenant's name is the prefix of its topics, so it is there once."""
     if world.rival is None:
@@ -74,6 +85,7 @@ CHECKS: tuple[Check, ...] = (
     namespaces_may_be_had,  # before anything that waits: it is about rights
     cluster_exists,
     regions_exist,
+    places_are_in_region,
     prefix_is_free,
 )
 

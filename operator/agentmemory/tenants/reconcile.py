@@ -16,6 +16,7 @@ from agentmemory.context import Context
 from agentmemory.core.errors import Denied, Invalid, Transient
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
+from agentmemory.engines import residency
 from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
 from agentmemory.engines.wake import Changes
 from agentmemory.kube.errors import AlreadyExists, NamespaceEnding
@@ -175,4 +176,5 @@ def _cluster_matters(obj: Mapping[str, Any] | None) -> Hashable:
         return None
     metadata, status = obj["metadata"], obj.get("status") or {}
     ending = metadata.get("deletionTimestamp") is not None
-    return metadata.get("uid"), metadata.get("generation"), ending, status.get("clusterId")
+    places = residency.summary(status)
+    return metadata.get("uid"), metadata.get("generation"), ending, status.get("clusterId"), places
