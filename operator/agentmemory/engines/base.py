@@ -1,6 +1,8 @@
 """What an engine is: all that differs between one way of running a Kafka-compatible cluster and another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from agentmemory.api.brokerpool import BrokerPool
@@ -9,6 +11,7 @@ from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.api.shapes import Resources
 from agentmemory.api.types import Quantity
 from agentmemory.domain.names import node_name
+from agentmemory.kafka.model import Acl
 
 Object = dict[str, Any]
 Role = Literal["controller", "broker"]
@@ -25,6 +28,8 @@ class Capabilities:
     """dynamic: voters stand in the metadata log (KIP-853); static: in the configuration; foreign: not ours."""
     stateless_brokers: bool
     """Whether a broker can be replaced by another with nothing to copy."""
+    compaction: bool = True
+    """Whether a topic can keep the latest record of each key (`cleanup.policy=compact`)."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,32 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class BucketPlace:
+    """A MemoryBucket as a node reaches it. No keys: they are in the Secret that `Storage.credentials` names."""
+
+    bucket: str
+    """Its name on the server."""
+    region: str
+    endpoint: str | None = None
+    """`http(s)://host[:port]`; None for AWS's own of the region."""
+    path_style: bool = False
+    ca_map: str | None = None
+    """ConfigMap whose `ca.crt` signed the server's certificate."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The buckets behind a cluster, and with what its nodes reach them."""
+
+    data: BucketPlace
+    ops: BucketPlace | None = None
+    credentials: str | None = None
+    """Secret with AWS_ACCESS_KEY_ID and so on; None for the pod's own identity."""
+    credentials_hash: str = ""
+    """Fingerprint of what is in it: changed keys roll the pods."""
+
+
+@dataclass(frozen=True)
 class NodePlan:
     """One node as it should be: everything that its objects are built from."""
 
@@ -86,13 +117,17 @@ class NodePlan:
     """Fingerprint of its certificate: a renewed one rolls the pod."""
     mode: FormatMode = "join"
     """Whether an empty volume may become an initial voter; not part of the pod's hash."""
+    storage: Storage | None = None
+    """The buckets behind the cluster, for engines that keep data in any."""
 
 
 class Engine(Protocol):
-    """One way of running a cluster. Pure: builds and checks, talks to nobody."""
+    """One way of running a cluster. Pure: builds and checks, talks to nobody. EngineDefaults has the usual answers."""
 
     name: str
     capabilities: Capabilities
+    principals: Mapping[str, frozenset[Acl]]
+    """What the engine's own parts may do in Kafka, by principal (`User:...`); kept true like the operator's own."""
 
     def check_cluster(self, cluster: MemoryCluster) -> Phase | None:
         """Why this declaration cannot be kept, or None."""
@@ -105,3 +140,20 @@ class Engine(Protocol):
 
     def pod(self, plan: NodePlan) -> Object:
         """The node's pod, stamped with the hash of what was asked for."""
+
+    def shared_secrets(self, cluster: MemoryCluster, authority_key: str) -> Mapping[str, Mapping[str, str]]:
+        """Secrets that the cluster has once and all its nodes mount: name to values.
+
+        A function of the authority's key alone, so that one that went comes back as it was.
+        """
+
+
+class EngineDefaults:
+    """The usual answers: an engine inherits them and says what is different."""
+
+    principals: Mapping[str, frozenset[Acl]] = MappingProxyType({})
+
+    def shared_secrets(self, cluster: MemoryCluster, authority_key: str) -> Mapping[str, Mapping[str, str]]:
+        """None."""
+        del cluster, authority_key
+        return {}

@@ -157,6 +157,21 @@ def test_only_controllers_read_how_to_format() -> None:
     assert not any(volume["name"] == "quorum" for volume in pod(broker_plan())["spec"]["volumes"])
 
 
+def test_pods_run_on_machines_of_the_declared_region_alone() -> None:
+    labels = {"topology.kubernetes.io/region": "eu-central-1", "example.com/cage": "7"}
+    region = {"name": "eu-central-1", "nodeLabels": labels}
+    made = pod(broker_plan(cluster=cluster_model(region=region)))["spec"]["affinity"]["nodeAffinity"]
+    assert made["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"] == [
+        {
+            "matchExpressions": [
+                {"key": "example.com/cage", "operator": "In", "values": ["7"]},
+                {"key": "topology.kubernetes.io/region", "operator": "In", "values": ["eu-central-1"]},
+            ]
+        }
+    ]
+    assert "affinity" not in pod(broker_plan(cluster=cluster_model(region={"name": "eu-central-1"})))["spec"]
+
+
 def test_space_on_the_node() -> None:
     volumes = pod(broker_plan(disk=Disk(False, Quantity("5Gi"))))["spec"]["volumes"]
     assert {"name": "data", "emptyDir": {"sizeLimit": "5Gi"}} in volumes

@@ -4,10 +4,10 @@ from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase, refused
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.core.errors import Bug
-from agentmemory.engines.base import Capabilities, NodePlan, Object
+from agentmemory.engines.base import Capabilities, EngineDefaults, NodePlan, Object
 
 
-class ExternalEngine:
+class ExternalEngine(EngineDefaults):
     """Implements engines.base.Engine."""
 
     name = "external"

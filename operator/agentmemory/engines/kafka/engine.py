@@ -3,15 +3,15 @@
 from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase, refused
 from agentmemory.api.memorycluster import MemoryCluster
-from agentmemory.engines.base import Capabilities, NodePlan, Object
+from agentmemory.engines.base import Capabilities, EngineDefaults, NodePlan, Object
 from agentmemory.engines.kafka import jvm, objects
-from agentmemory.engines.kafka.pod import pod
+from agentmemory.engines.kafka.pod import KAFKA, pod
 
 VERSIONS = ("4.3.1",)
 """What the configuration, the format and the joining of controllers were verified on."""
 
 
-class KafkaEngine:
+class KafkaEngine(EngineDefaults):
     """Implements engines.base.Engine."""
 
     name = "kafka"
@@ -36,7 +36,7 @@ class KafkaEngine:
 
     def config_map(self, plan: NodePlan) -> Object:
         """The node's configuration and scripts."""
-        return objects.node_config(plan)
+        return objects.node_config(plan, KAFKA.files(plan))
 
     def pod(self, plan: NodePlan) -> Object:
         """The node's pod."""

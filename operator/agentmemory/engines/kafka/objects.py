@@ -8,7 +8,6 @@ from agentmemory.api import labels
 from agentmemory.api.base import API_VERSION
 from agentmemory.engines.base import Disk, Node, NodePlan, Object, Owner
 from agentmemory.engines.kafka import names
-from agentmemory.engines.kafka.properties import files
 
 BEGUN = f"{labels.GROUP}/quorum-begun"
 """Annotation of controllers' volume claims: from then on an empty volume joins."""
@@ -87,14 +86,14 @@ def bootstrap_service(cluster: str, namespace: str, owner: Owner) -> Object:
     }
 
 
-def node_config(plan: NodePlan) -> Object:
-    """The node's configuration and scripts."""
+def node_config(plan: NodePlan, files: Mapping[str, str]) -> Object:
+    """The node's configuration and scripts: what is mounted at names.CONFIG."""
     node = plan.node
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": metadata(node.name, node.namespace, node_labels(node), plan.owner),
-        "data": files(plan),
+        "data": dict(files),
     }
 
 
