@@ -118,6 +118,42 @@ def test_many_topics_with_long_names_fit_the_schema() -> None:
     assert all(len(one.reason) <= 1024 for one in entries(make_world(family=many), in_place=True))
 
 
+PLACES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "Enforced": (("Bucket/data", "eu-central-1", "Verified"), ("Node/n1", "eu-central-1", "Verified")),
+    "one is only declared": (("Bucket/data", "eu-central-1", "Verified"), ("Volume/agents-0", "", "Declared")),
+    "one is elsewhere": (("Bucket/data", "us-east-1", "Violated"), ("Node/n1", "eu-central-1", "Verified")),
+    "none": (),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_residency_by_the_places_of_the_cluster(case: str) -> None:
+    words = {
+        "Enforced": "",
+        "one is only declared": "the region of: Volume (status.places of MemoryCluster memory-system/agents)",
+        "one is elsewhere": "its Bucket/data rests in us-east-1 (why)",
+        "none": "no place where its data rests has been looked at yet",
+    }
+    places = [
+        {"name": name, "state": state, "by": "why"} | ({"region": region} if region else {})
+        for name, region, state in PLACES[case]
+    ]
+    cluster = {**teams.cluster(), "status": {**teams.running(), "places": places}}
+    world = make_world(family=FULL, cluster=cluster)
+    (found,) = [one for one in entries(world, in_place=True) if one.path == "spec.residency.regions"]
+    assert found.state == (case if case == "Enforced" else "Unverified")
+    assert "its cluster declares eu-central-1" in found.mechanism
+    assert words[case] in found.reason
+    (doubted,) = [one for one in entries(world, in_place=False) if one.path == "spec.residency.regions"]
+    assert doubted.state == "Unverified"
+
+
+def test_residency_without_a_cluster() -> None:
+    world = make_world(family=FULL, cluster=None)
+    (found,) = [one for one in entries(world, in_place=True) if one.path == "spec.residency.regions"]
+    assert (found.state, found.reason) == ("Unverified", "its cluster is not there")
+
+
 def test_residency_says_what_the_cluster_declares() -> None:
     for cluster, words in ((teams.cluster(), "eu-central-1"), ({**EXTERNAL}, "no region")):
         world = make_world(family=FULL, cluster=cluster)

@@ -9,7 +9,7 @@ from agentmemory.families import policy
 from agentmemory.families.model import Seen
 from tests import teams
 from tests.families.worlds import make_world
-from tests.teams import PREFIX, family, topic
+from tests.teams import PREFIX, TEAM, family, topic
 
 EVENTS = PREFIX + "events"
 ENDING = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
@@ -35,6 +35,11 @@ EXTERNAL = {
     "engine": "external",
     "external": {"bootstrapServers": "k:9092", "credentialsSecretRef": {"name": "creds"}},
 }
+
+def elsewhere(name: str, by: str) -> dict[str, Any]:
+    """A place of the cluster that was found in another region."""
+    return {"name": name, "region": "us-east-1", "state": "Violated", "by": by}
+
 
 # what: the world, kind and reason of the finding, words that must be in its message
 REFUSALS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
@@ -107,7 +112,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
         {"family": family(residency={"regions": ["eu-central-1", "us-east-1"]})},
         "Refused",
         "RegionNotAllowed",
-        ("names us-east-1", "allows eu-central-1"),
+        (
+            f"TopicFamily {TEAM}/trail allows eu-central-1, us-east-1; its tenant memory-system/support allows "
+            "eu-central-1, and not us-east-1; name allowed regions",
+        ),
     ),
     "no region at all": (
         {
@@ -125,7 +133,10 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
         },
         "Refused",
         "RegionNotAllowed",
-        ("is in eu-central-1", "allows us-east-1 only"),
+        (
+            f"TopicFamily {TEAM}/trail allows us-east-1; its tenant memory-system/support allows eu-central-1, "
+            "us-east-1; its cluster memory-system/agents declares eu-central-1; use a tenant",
+        ),
     ),
     "cluster nowhere": (
         {
@@ -135,7 +146,38 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
         },
         "Refused",
         "RegionNotAllowed",
-        ("is in no declared region",),
+        ("its cluster memory-system/agents declares no region",),
+    ),
+    "an alias of the region": (
+        {
+            "family": family(residency={"regions": ["eu"]}),
+            "tenant": accepted(teams.tenant(regions=["eu", "eu-central-1"])),
+        },
+        "Refused",
+        "RegionNotAllowed",
+        ("declares eu-central-1",),
+    ),
+    "a bucket elsewhere": (
+        {
+            "family": family(residency={"regions": ["eu-central-1"]}),
+            "cluster": up(teams.cluster(), places=[elsewhere("Bucket/data", "GetBucketLocation")]),
+        },
+        "Refused",
+        "RegionViolated",
+        (
+            f"TopicFamily {TEAM}/trail allows eu-central-1; its tenant memory-system/support allows eu-central-1; its "
+            "cluster memory-system/agents declares eu-central-1; its Bucket/data rests in us-east-1 "
+            "(GetBucketLocation); move the data",
+        ),
+    ),
+    "many places elsewhere": (
+        {
+            "family": family(residency={"regions": ["eu-central-1"]}),
+            "cluster": up(teams.cluster(), places=[elsewhere(f"Node/n{n}", "label") for n in range(5)]),
+        },
+        "Refused",
+        "RegionViolated",
+        ("its Node/n2 rests in us-east-1 (label); and 2 more (status.places)",),
     ),
 }
 
@@ -153,6 +195,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "family": family(
             topics=[topic(compaction="KeepLatestAndExpire")], erasure={"method": "Tombstone", "maxDelay": "72h"}
         )
+    },
+    "no promise, a bucket elsewhere": {
+        "cluster": up(teams.cluster(), places=[elsewhere("Bucket/data", "GetBucketLocation")])
+    },
+    "a place that nothing proves": {
+        "family": family(residency={"regions": ["eu-central-1"]}),
+        "cluster": up(teams.cluster(), places=[{"name": "Node/n1", "state": "Declared", "by": "no label"}]),
     },
     "own region": {"family": family(residency={"regions": ["eu-central-1"]})},
     "external": {"cluster": up(teams.cluster(**EXTERNAL), bootstrapped=False)},

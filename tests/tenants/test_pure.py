@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agentmemory.api.base import parse
 from agentmemory.api.conditions import Phase, progressing, ready, stalled
+from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.api.memorytenant import MemoryTenant
 from agentmemory.core.store import Store
 from agentmemory.tenants import desired, policy
@@ -49,6 +50,13 @@ def external(namespace: str, cluster_id: str = "fake") -> dict[str, Any]:
 def namesake(namespace: str, made: str) -> dict[str, Any]:
     """A tenant `support` in another namespace."""
     return stored(teams.tenant(namespaces=[{"name": "others"}]), made, namespace=namespace)
+
+
+def kept_in(region: str) -> dict[str, Any]:
+    """The cluster, with a bucket that was looked at."""
+    state = "Verified" if region == "eu-central-1" else "Violated"
+    place = {"name": "Bucket/data", "region": region, "state": state, "by": "GetBucketLocation"}
+    return stored({**teams.cluster(), "status": {**teams.running(), "places": [place]}})
 
 
 OURS = stored({**teams.cluster(), "status": teams.running()})
@@ -94,6 +102,15 @@ REFUSALS: dict[str, tuple[tuple[dict[str, Any], ...], str, str, tuple[str, ...]]
         "RegionNotAvailable",
         ("no declared region",),
     ),
+    "a place elsewhere": (
+        (teams.tenant(regions=["eu-central-1"]), kept_in("us-east-1")),
+        "Stalled",
+        "RegionViolated",
+        (
+            f"MemoryTenant {PLATFORM}/support names eu-central-1; its cluster {PLATFORM}/agents declares eu-central-1; "
+            "its Bucket/data rests in us-east-1 (GetBucketLocation); move the data",
+        ),
+    ),
     "prefix": (
         (teams.tenant(), OURS, external("elsewhere"), namesake("elsewhere", "2025-12-31T00:00:00Z")),
         "Refused",
@@ -111,6 +128,8 @@ REFUSALS: dict[str, tuple[tuple[dict[str, Any], ...], str, str, tuple[str, ...]]
 ACCEPTED: dict[str, tuple[dict[str, Any], ...]] = {
     "plain": (teams.tenant(),),
     "own region": (teams.tenant(regions=["eu-central-1"]),),
+    "no region named, a place elsewhere": (teams.tenant(), kept_in("us-east-1")),
+    "a place in the region": (teams.tenant(regions=["eu-central-1"]), kept_in("eu-central-1")),
     "younger namesake": (teams.tenant(), OURS, external("elsewhere"), namesake("elsewhere", "2026-01-02T00:00:00Z")),
     "namesake on another kafka": (
         (teams.tenant(), OURS, external("elsewhere", "x"), namesake("elsewhere", "2025-12-31T00:00:00Z"))
@@ -221,7 +240,7 @@ def test_status() -> None:
 
 
 def test_what_becomes_of_each_promise() -> None:
-    entries = {entry.path: entry for entry in desired.enforcement()}
+    entries = {entry.path: entry for entry in desired.enforcement(make_world().cluster)}
     assert {path: entry.state for path, entry in entries.items()} == {
         "spec.namespaces": "Enforced",
         "spec.priorities": "Enforced",
@@ -230,7 +249,22 @@ def test_what_becomes_of_each_promise() -> None:
     assert "refused" in entries["spec.namespaces"].mechanism
     assert "another priority" in entries["spec.priorities"].mechanism
     assert "another region" in entries["spec.regions"].mechanism
-    assert "has not been looked at" in entries["spec.regions"].reason
+    assert "been looked at yet" in entries["spec.regions"].reason
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "words"),
+    [
+        (None, "Unverified", "its cluster is not there"),
+        (kept_in("us-east-1"), "Unverified", "rests in us-east-1"),
+        (kept_in("eu-central-1"), "Enforced", ""),
+    ],
+)
+def test_regions_are_kept_by_the_places_of_the_cluster(found: dict[str, Any] | None, state: str, words: str) -> None:
+    cluster = None if found is None else parse(MemoryCluster, found)
+    (entry,) = [entry for entry in desired.enforcement(cluster) if entry.path == "spec.regions"]
+    assert entry.state == state
+    assert words in entry.reason
 
 
 def test_keys_of_this_file_are_those_of_the_team() -> None:

@@ -50,12 +50,14 @@ def broken_links(places: Iterable[PlaceStatus | regions.Place], declared: str) -
     return found[:NAMED] + ([f"and {more} more (status.places)"] if more > 0 else [])
 
 
-def keeping(path: str, cluster: MemoryCluster) -> EnforcementEntry:
+def keeping(path: str, cluster: MemoryCluster, by: str = "") -> EnforcementEntry:
     """What becomes of a promise of regions: Enforced only where every place was looked at and is right.
+
+    `by` says what else keeps it.
 
     Says nothing that comes and goes with single machines or volumes: ten thousand families would be written anew.
     """
-    declares = f"its cluster declares {region_of(cluster) or 'no region'}"
+    declares = f"{by}its cluster declares {region_of(cluster) or 'no region'}"
     wrong = broken(cluster)
     if wrong:
         return unverified(path, declares, "; ".join(wrong)[:1024])

@@ -1,4 +1,4 @@
-"""A family's promise of regions against its tenant, its cluster, and each place where the cluster's data rests. Pure."""
+"""A family's promise of regions against its tenant, its cluster, and each place where the data rests. Pure."""
 
 from collections.abc import Iterator
 

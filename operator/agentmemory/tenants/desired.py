@@ -72,5 +72,5 @@ def enforcement(cluster: MemoryCluster | None) -> list[EnforcementEntry]:
         enforced("spec.priorities", "families that declare another priority are refused"),
         unverified("spec.regions", regions, "its cluster is not there")
         if cluster is None
-        else residency.keeping("spec.regions", cluster),
+        else residency.keeping("spec.regions", cluster, f"{regions}; "),
     ]
