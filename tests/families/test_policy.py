@@ -36,6 +36,7 @@ EXTERNAL = {
     "external": {"bootstrapServers": "k:9092", "credentialsSecretRef": {"name": "creds"}},
 }
 
+
 def elsewhere(name: str, by: str) -> dict[str, Any]:
     """A place of the cluster that was found in another region."""
     return {"name": name, "region": "us-east-1", "state": "Violated", "by": by}
