@@ -54,8 +54,9 @@ class BrokerStatus(StatusModel):
     """Its node id, from 1000 on."""
     pod: str = Field(max_length=253)
     """Its pod's name."""
-    state: Literal["Pending", "Starting", "Registered", "Failed"]
-    """Pending: no running pod. Starting: not yet registered. Registered: serves, unfenced. Failed: see reason."""
+    state: Literal["Pending", "Starting", "Registered", "Failed", "Leaving"]
+    """Pending: no running pod. Starting: not yet registered. Registered: serves, unfenced. Failed: see reason.
+    Leaving: its partitions go to other brokers, then it ends and its id is unregistered."""
     reason: str = Field(default="", max_length=1024)
     """Why it is not registered."""
 

@@ -5,13 +5,14 @@ from typing import Literal
 
 from agentmemory.api.conditions import Phase, progressing, ready, stalled
 from agentmemory.api.labels import ADOPT_VOLUMES
+from agentmemory.brokers.drain import DRAINING
 from agentmemory.brokers.world import World
 from agentmemory.core.errors import Denied, Invalid
 from agentmemory.domain.names import FIRST_BROKER_ID
 from agentmemory.engines.pods import PodState, Trouble
 
 Check = Callable[[World], Phase | None]
-State = Literal["Pending", "Starting", "Registered", "Failed"]
+State = Literal["Pending", "Starting", "Registered", "Failed", "Leaving"]
 
 ROLLING = frozenset({"Rolling", "WaitingForKafka"})
 """A MemoryCluster's reasons while some controller has not taken up its declaration (see engines.roller)."""
@@ -81,7 +82,7 @@ GATES: tuple[Check, ...] = (
 
 def broker_is_stuck(world: World) -> Phase | None:
     """A pod that does not get on by itself, or runs and is not registered."""
-    for node_id in sorted(world.ids):
+    for node_id in sorted(world.staying):
         trouble = trouble_of(world, node_id)
         if trouble is not None:
             return stalled(trouble.reason, trouble.message)
@@ -89,15 +90,34 @@ def broker_is_stuck(world: World) -> Phase | None:
 
 
 def shrinking_is_refused(world: World) -> Phase | None:
-    """A broker that leaves must be drained and proven empty before; nothing does that yet."""
-    wanted, has = world.pool.spec.replicas, len(world.ids)
+    """A broker that leaves must be proven empty before, which only shared storage makes possible as yet."""
+    wanted, has = world.pool.spec.replicas, len(world.staying)
     if has <= wanted:
         return None
+    if world.stateless:
+        return _drain_is_hindered(world, has - wanted)
     return stalled(
         "ScaleDownUnsupported",
         f"spec.replicas is {wanted}, and the pool has {has} brokers that may hold the only copy of records; they go on "
-        f"serving. Set replicas back to {has}: this release does not drain brokers",
+        f"serving. Set replicas back to {has}: this release drains brokers of shared-storage engines only",
     )
+
+
+def _drain_is_hindered(world: World, too_many: int) -> Phase | None:
+    """What must be known before one is chosen to leave."""
+    if world.nodes is not None or world.sight.error is not None:
+        return None  # it is chosen next, or `kafka_answers` says why not
+    said = world.nodes_error.message if world.nodes_error is not None else "nobody was asked"
+    return stalled(
+        "ScaleDownUnsupported",
+        f"{too_many} broker(s) too many, and none is taken away: the cluster does not tell whether a broker's streams "
+        f"are closed ({said}); run an image of the engine that does, or set replicas back to {len(world.staying)}",
+    )
+
+
+def drain_goes_on(world: World) -> Phase | None:
+    """A broker that leaves and cannot go on without somebody's help."""
+    return next((phase for _, phase in sorted(world.drains.items()) if phase.kind == "Stalled"), None)
 
 
 def something_could_not_be_done(world: World) -> Phase | None:
@@ -112,8 +132,8 @@ def roll_out_is_done(world: World) -> Phase | None:
 
 def brokers_are_up(world: World) -> Phase | None:
     """Every broker's listener is open."""
-    waiting = [world.node(node_id).name for node_id in sorted(world.ids) if not _is_up(world, node_id)]
-    missing = world.pool.spec.replicas - len(world.ids)
+    waiting = [world.node(node_id).name for node_id in sorted(world.staying) if not _is_up(world, node_id)]
+    missing = world.pool.spec.replicas - len(world.staying)
     if waiting or missing > 0:
         return progressing("BrokersStarting", f"waiting for {', '.join(waiting) or 'brokers to be made'}")
     return None
@@ -131,13 +151,14 @@ def kafka_answers(world: World) -> Phase | None:
 
 def brokers_are_registered(world: World) -> Phase | None:
     """Known to the controllers, and not fenced."""
-    waiting = [world.node(node_id).name for node_id in sorted(world.ids - world.sight.registered)]
+    waiting = [world.node(node_id).name for node_id in sorted(world.staying - world.sight.registered)]
     return progressing("BrokersStarting", f"waiting for {', '.join(waiting)} to be registered") if waiting else None
 
 
 # Asked in the end: what to say.
 CHECKS: tuple[Check, ...] = (
     broker_is_stuck,
+    drain_goes_on,
     something_could_not_be_done,
     shrinking_is_refused,
     roll_out_is_done,
@@ -153,20 +174,26 @@ def first(checks: Iterable[Check], world: World) -> Phase | None:
 
 
 def judge(world: World) -> Phase:
-    """Where the pool stands."""
-    count = len(world.ids)
-    return first(CHECKS, world) or ready(f"{count} broker{'' if count == 1 else 's'} registered")
+    """Where the pool stands. While brokers leave it is ready all the same: those that stay serve."""
+    count = len(world.staying)
+    found = first(CHECKS, world)
+    if found is not None:
+        return found
+    said = f"{count} broker{'' if count == 1 else 's'} registered"
+    steps = [phase.message for _, phase in sorted(world.drains.items())]
+    return ready(f"{said}; {'; '.join(steps)}", DRAINING) if steps else ready(said)
 
 
 def wanted_ids(world: World) -> tuple[int, ...]:
     """The brokers that the pool should have: those it has, then those whose volumes wait, then the lowest free ids.
 
-    An id is locked by making its pod: this only proposes, and Kafka's ghosts and others' nodes are left out.
+    An id is locked by making its pod: this only proposes. Kafka's ghosts, others' nodes and ids of brokers that leave
+    are left out, and where brokers hold nothing a volume that was left behind calls nobody back.
     """
-    chosen = set(world.ids)
-    waiting = sorted(node_id for node_id in world.volumes if node_id not in chosen)
+    chosen = set(world.staying)
+    waiting = [] if world.stateless else sorted(node_id for node_id in world.volumes if node_id not in chosen)
     chosen |= set(waiting[: max(0, world.pool.spec.replicas - len(chosen))])
-    used = world.taken | world.sight.registered | set(world.volumes) | chosen
+    used = world.taken | world.sight.registered | set(world.nodes or ()) | set(world.volumes) | world.ids | chosen
     candidate = FIRST_BROKER_ID
     while len(chosen) < world.pool.spec.replicas:
         if candidate not in used:
@@ -178,6 +205,8 @@ def wanted_ids(world: World) -> tuple[int, ...]:
 def state_of(world: World, node_id: int) -> State:
     """One broker in a word. What Kafka said last stands while it does not answer."""
     pod = world.pods.get(node_id)
+    if node_id in world.leaving:
+        return "Leaving"
     if trouble_of(world, node_id) is not None:
         return "Failed"
     if pod is None or pod.state not in (PodState.READY, PodState.STARTING):
@@ -191,6 +220,8 @@ def state_of(world: World, node_id: int) -> State:
 
 def reason_of(world: World, node_id: int) -> str:
     """Why a broker is not registered, in one word; empty when there is nothing to say."""
+    if node_id in world.leaving:
+        return world.drains[node_id].reason if node_id in world.drains else ""
     trouble = trouble_of(world, node_id)
     return trouble.reason if trouble is not None else ""
 
@@ -220,10 +251,19 @@ def hold_of(world: World) -> str:
     cluster = world.cluster
     if cluster is None or cluster.status.observed_generation != cluster.metadata.generation:
         return "waiting for the controllers, which take up what is declared first"
+    open_streams = [node_id for node_id in sorted(world.leaving) if _has_open_streams(world, node_id)]
+    if open_streams:
+        return f"waiting for {world.node(open_streams[0]).name}, which leaves, to have its streams closed"
     rolling = any(found.type == "Ready" and found.reason in ROLLING for found in cluster.status.conditions)
     if rolling or cluster.status.controllers.ready < cluster.status.controllers.desired:
         return "waiting for the controllers, which take up what is declared first"
     return ""
+
+
+def _has_open_streams(world: World, node_id: int) -> bool:
+    """Of a broker that has stopped: another one uploads what it had not."""
+    node = (world.nodes or {}).get(node_id)
+    return node is not None and node.open_streams and node_id not in world.sight.registered
 
 
 def _is_up(world: World, node_id: int) -> bool:

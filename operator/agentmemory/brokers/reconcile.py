@@ -13,11 +13,12 @@ from agentmemory.api.base import parse
 from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase, phase_of_error
 from agentmemory.api.labels import CLUSTER, POOL
-from agentmemory.brokers import policy, status
+from agentmemory.brokers import leaving, policy, status
 from agentmemory.brokers.nodes import Writer
+from agentmemory.brokers.retire import Retirer
 from agentmemory.brokers.world import World, gather, tools_of
 from agentmemory.context import Context
-from agentmemory.core.errors import Bug, OperatorError
+from agentmemory.core.errors import Bug, Invalid, OperatorError
 from agentmemory.core.key import Key
 from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.domain.names import FIRST_BROKER_ID
@@ -28,8 +29,9 @@ from agentmemory.engines.lifecycle import is_ending, is_paused
 from agentmemory.engines.placement import look_after
 from agentmemory.engines.pods import PodState
 from agentmemory.engines.rolling import advance
-from agentmemory.engines.sight import look
+from agentmemory.engines.sight import Sight, look
 from agentmemory.kafka.admin import KafkaAdmin
+from agentmemory.kafka.nodes import ACTIVE
 from agentmemory.kube.errors import NotLeading, Stale
 from agentmemory.kube.status import write_status
 
@@ -89,7 +91,9 @@ class PoolReconciler:
         if cluster is None or secret is None:
             raise Bug("GateOpen", "a pool without its cluster got past the gates")
         authority = certificates.authority_of(secret)
-        if len(world.ids) < world.pool.spec.replicas:
+        if world.stateless:
+            world = await self._part(world, authority)
+        elif len(world.ids) < world.pool.spec.replicas:
             world = await self._ask(world, authority)  # a new broker must not take the id of one that Kafka remembers
         writer = Writer(self._context, self._tools, world, cluster, authority)
         for node_id in policy.wanted_ids(world):
@@ -101,9 +105,20 @@ class PoolReconciler:
                 return Again(TAKEN, error.message)
         return await self._judge(obj, world, writer, authority)
 
+    async def _part(self, world: World, authority: Pair) -> World:
+        """Decides which brokers leave, before others are made in their stead."""
+        world = await self._ask(world, authority)
+        retirer = Retirer(self._context, self._tools, world, await self._admin(world, authority))
+        world = replace(world, silent=await retirer.silent())
+        if not await retirer.mark(leaving.decide(world)):
+            return world
+        fresh = await gather(self._context, self._tools, world.pool)
+        return replace(world, leaving=fresh.leaving, retiring=fresh.retiring)
+
     async def _judge(self, obj: Object, world: World, writer: Writer, authority: Pair) -> Outcome:
         fresh = await gather(self._context, self._tools, world.pool)
-        world = await self._ask(replace(fresh, hindrances=tuple(writer.hindrances)), authority)
+        fresh = replace(fresh, hindrances=tuple(writer.hindrances), silent=world.silent)
+        world = await self._ask(fresh, authority)
         own = [pod for node_id, pod in world.pods.items() if node_id in world.ids]
         lost = await look_after(self._tools, world.key.namespace, own, world.sight)
         world = replace(world, lost=tuple(lost))
@@ -112,9 +127,12 @@ class PoolReconciler:
             self._tools, world.cluster_key, writer.hashes, admin, world.sight, policy.hold_of(world)
         )
         world = replace(world, rolling=rolling)
+        if world.leaving:
+            retirer = Retirer(self._context, self._tools, world, admin)
+            world = replace(world, drains=await retirer.advance(rolling.message if rolling is not None else ""))
         phase = policy.judge(world)
         await self._say(obj, status.of_pool(obj, world, phase))
-        return self._next(phase)
+        return self._next(phase, world)
 
     async def _admin(self, world: World, authority: Pair) -> KafkaAdmin | None:
         """The way into Kafka, when there is a broker to ask."""
@@ -125,12 +143,27 @@ class PoolReconciler:
 
     async def _ask(self, world: World, authority: Pair) -> World:
         admin = await self._admin(world, authority)
-        return world if admin is None else replace(world, sight=await look(admin))
+        if admin is None:
+            return world
+        world = replace(world, sight=await look(admin))
+        return await _with_nodes(world, admin) if world.stateless and world.sight.answers else world
 
     async def _say(self, obj: Object, wanted: Object) -> None:
         await write_status(self._context.kube, self._context.store, obj, wanted)
 
-    def _next(self, phase: Phase) -> Outcome:
-        if phase.kind == "Ready":
+    def _next(self, phase: Phase, world: World) -> Outcome:
+        if phase.kind == "Ready" and not world.leaving:
             return Again(AT_REST, "Kafka is asked again")
         return Again(self._context.settings.engine_poll, phase.message)
+
+
+async def _with_nodes(world: World, admin: KafkaAdmin) -> World:
+    """AutoMQ's own word on its nodes: one counts as registered that it calls active."""
+    try:
+        nodes = await admin.get_nodes()
+    except Invalid as error:  # another engine's broker, which does not know the call
+        return replace(world, nodes_error=error)
+    except OperatorError as error:
+        return replace(world, sight=Sight(error=error))
+    active = frozenset(node.id for node in nodes.values() if node.state == ACTIVE)
+    return replace(world, nodes=nodes, sight=replace(world.sight, registered=world.sight.registered & active))

@@ -11,7 +11,7 @@ from agentmemory.api.conditions import Phase
 from agentmemory.api.labels import CLUSTER_ID, POOL
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.context import Context
-from agentmemory.core.errors import Invalid, Transient
+from agentmemory.core.errors import Invalid, OperatorError, Transient
 from agentmemory.core.key import Key
 from agentmemory.domain.names import FIRST_BROKER_ID
 from agentmemory.engines.apply import Tools
@@ -20,9 +20,10 @@ from agentmemory.engines.kafka import certificates
 from agentmemory.engines.placement import Lost
 from agentmemory.engines.pods import PodView
 from agentmemory.engines.registry import engine_of
-from agentmemory.engines.roster import belonging, pods
+from agentmemory.engines.roster import belonging, pods, retiring
 from agentmemory.engines.shared import shared_of
 from agentmemory.engines.sight import Sight
+from agentmemory.kafka.nodes import NodeView
 from agentmemory.kube.owned import is_owned
 
 Object = dict[str, Any]
@@ -61,6 +62,18 @@ class World:
     pods: Mapping[int, PodView] = field(default_factory=dict)
     """Pods of all nodes of the cluster."""
     sight: Sight = NOT_ASKED
+    nodes: Mapping[int, NodeView] | None = None
+    """What AutoMQ's controller says of its nodes; None when it was not asked, or is no such engine."""
+    nodes_error: OperatorError | None = None
+    """Why it did not say."""
+    silent: frozenset[int] = frozenset()
+    """Brokers of the pool on machines that do not answer; only looked at where brokers hold nothing."""
+    leaving: Mapping[int, datetime] = field(default_factory=dict)
+    """Brokers of the pool that were told to leave, and when."""
+    retiring: Mapping[int, datetime] = field(default_factory=dict)
+    """Those of all pools of the cluster."""
+    drains: Mapping[int, Phase] = field(default_factory=dict)
+    """Where each of the leaving brokers stands."""
     lost: tuple[Lost, ...] = ()
     rolling: Phase | None = None
     hindrances: tuple[Phase, ...] = ()
@@ -87,6 +100,16 @@ class World:
             raise ValueError(f"{self.cluster_key} is not there")
         return engine_of(self.cluster.spec.engine)
 
+    @property
+    def stateless(self) -> bool:
+        """Whether the engine's brokers hold nothing, so that they can leave and be replaced by others."""
+        return self.cluster is not None and self.engine.capabilities.stateless_brokers
+
+    @property
+    def staying(self) -> frozenset[int]:
+        """The pool's brokers without those that leave."""
+        return self.ids - self.leaving.keys()
+
     def node(self, node_id: int) -> Node:
         """One broker of the pool."""
         return Node(self.cluster_key.name, self.key.namespace, node_id, "broker", self.key.name)
@@ -104,6 +127,7 @@ async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
     except Invalid as error:
         return World(pool, ctx.clock.now(), patience, cluster_fault=error.message)
     mine = _ids(tools, pool, key)
+    leave = retiring(ctx.store, key)
     volumes = _volumes(tools, pool, key)
     others = {node_id for kind in (*_KINDS, "PersistentVolumeClaim") for node_id, _ in belonging(ctx.store, kind, key)}
     return World(
@@ -116,6 +140,8 @@ async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
         volumes=volumes,
         taken=frozenset((others | tools.shared.taken[key]) - mine - volumes.keys()),
         pods=pods(tools, key),
+        leaving={node_id: since for node_id, since in leave.items() if node_id in mine},
+        retiring=leave,
     )
 
 

@@ -45,7 +45,7 @@ async def look_after(tools: Tools, namespace: str, pods: Iterable[PodView], sigh
     for pod in pods:
         if pod.node_name is None or not suspicious(pod, sight):
             continue
-        machine = await _machine(tools, pod.node_name)
+        machine = await machine_of(tools, pod.node_name)
         if machine == "gone":
             await end_pod(tools, namespace, pod, "its node exists no more", grace=0)
         elif machine == "silent":
@@ -53,7 +53,8 @@ async def look_after(tools: Tools, namespace: str, pods: Iterable[PodView], sigh
     return lost
 
 
-async def _machine(tools: Tools, name: str) -> Machine:
+async def machine_of(tools: Tools, name: str) -> Machine:
+    """What became of a machine. One GET."""
     try:
         node = await tools.kube.get(Key("Node", "", name))
     except Denied:

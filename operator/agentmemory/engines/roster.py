@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
-from agentmemory.api.labels import CLUSTER, NODE_ID, ROLE
+from agentmemory.api.labels import CLUSTER, GROUP, NODE_ID, ROLE
 from agentmemory.core.key import Key
 from agentmemory.core.store import Store
 from agentmemory.engines.apply import Tools
@@ -13,6 +14,9 @@ from agentmemory.engines.pods import PodState, PodView, view
 from agentmemory.engines.roller import Member
 
 Object = dict[str, Any]
+
+RETIRING = f"{GROUP}/retiring"
+"""Annotation of a broker's Service: since when it leaves for good (RFC 3339)."""
 
 
 def belonging(store: Store, kind: str, cluster: Key) -> list[tuple[int, Object]]:
@@ -34,13 +38,40 @@ def pods(tools: Tools, cluster: Key) -> dict[int, PodView]:
     }
 
 
+def retiring(store: Store, cluster: Key) -> dict[int, datetime]:
+    """The brokers that were told to leave for good, and when. A mark that cannot be read counts as the oldest."""
+    found: dict[int, datetime] = {}
+    for node_id, obj in belonging(store, "Service", cluster):
+        since = (obj["metadata"].get("annotations") or {}).get(RETIRING)
+        if since is not None:
+            found[node_id] = _time(since)
+    return found
+
+
+def _time(text: str) -> datetime:
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
+
+
 def members(tools: Tools, cluster: Key) -> list[Member]:
-    """Every node that the cluster has or should have: a node's Service is there before its pod and stays after it."""
+    """Every node that the cluster has or should have: a node's Service is there before its pod and stays after it.
+
+    One that leaves counts while it serves: afterwards nobody waits for it.
+    """
     running = pods(tools, cluster)
+    leaving = {
+        node_id
+        for node_id in retiring(tools.store, cluster)
+        if node_id not in running or running[node_id].state is not PodState.READY
+    }
     roles = {
         node_id: obj["metadata"]["labels"].get(ROLE, "broker")
         for kind in ("Pod", "Service")
         for node_id, obj in belonging(tools.store, kind, cluster)
+        if node_id not in leaving
     }
     return [Member(node_id, cast(Role, role), running.get(node_id)) for node_id, role in sorted(roles.items())]
 
