@@ -218,9 +218,9 @@ async def test_stops_while_it_waits(fake: FakeKube) -> None:
 
 async def test_a_dead_watch_ends_the_process(fake: FakeKube) -> None:
     class DeadWatch:
-        async def run(self, targets: Any, on_event: Any, on_start: Callable[[Any], None]) -> None:
+        async def run(self, targets: Any, on_event: Any, on_start: Callable[[Any, Any], None]) -> None:
             for target in targets:
-                on_start(target)
+                on_start(target, None)
             await asyncio.Event().wait()
 
     pace = Pace(interval=0.05, grace=0.1, spread=0.0, retry=0.02)

@@ -212,6 +212,25 @@ async def test_release_hands_over_at_once(a: Elector, b: Elector, shared: Shared
     assert holder(shared) == ("b", 1)
 
 
+async def test_what_others_wrote_is_older_than_the_release_or_else_than_our_lease(
+    a: Elector, b: Elector, shared: Shared, clock: FakeClock
+) -> None:
+    assert await a.attempt()
+    assert a.taken_at == "1", "nobody is known to have let go"
+    await a.release()
+    released = shared.record
+    assert released is not None
+    await b.attempt()
+    assert b.taken_at == released.version
+    await b.attempt()
+    assert b.taken_at == released.version, "a renewal changes nothing"
+    await a.attempt()
+    await clock.advance(15)
+    assert await a.attempt()
+    assert shared.record is not None
+    assert a.taken_at == shared.record.version, "the other one hangs and may have written until now"
+
+
 async def test_every_write_says_how_long_it_holds(a: Elector, b: Elector, shared: Shared, clock: FakeClock) -> None:
     await a.attempt()  # made
     await a.attempt()  # renewed

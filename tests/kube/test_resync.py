@@ -226,6 +226,23 @@ async def test_a_stream_that_starts_afresh_is_compared_at_once(fake: FakeKube) -
         assert len(one.queue) == 0
 
 
+async def test_a_store_that_the_stream_has_filled_is_listed_an_interval_later(fake: FakeKube) -> None:
+    fake.cluster.put(pool("memory"))
+    async with bench(fake) as one, run(one):
+        one.feed.event("BrokerPool", None, fake.cluster.get(KEY) or {})
+        version = str(fake.cluster.log.version)
+        one.resync.started(POOLS, version)
+        assert one.resync.synced.is_set()
+        await one.resync.catch_up(version)
+        await until(lambda: one.clock.sleeping == 3)
+        assert one.lists() == 0
+        fake.cluster.delete(KEY)
+        await one.advance(96.1, lists=1)
+        await until(lambda: one.store.get(KEY) is None)
+        one.resync.started(POOLS, str(fake.cluster.log.version))
+        await until(lambda: one.lists() == 2)  # what went meanwhile is told by nobody
+
+
 async def test_a_dead_watch_is_noticed_within_two_minutes(fake: FakeKube) -> None:
     async with bench(fake) as one, run(one) as task:
         one.resync.started(POOLS)

@@ -53,7 +53,8 @@ async def watching(
     async def login() -> Any:
         return configuration_for(fake.url)
 
-    def on_start(target: Target) -> None:
+    def on_start(target: Target, version: str | None) -> None:
+        assert version is None, "kopf does not tell when all has come"
         if isinstance(seen, Seen):
             seen.start(target)
 

@@ -117,10 +117,10 @@ class Rig:
             self.events.append((type_, obj["metadata"]["name"]))
         self.feed.event(kind, type_, obj)
 
-    def start(self, target: Target) -> None:
+    def start(self, target: Target, version: str | None) -> None:
         """The watch's on_start."""
         self.starts += target.kind == "BrokerPool"
-        self.resync.started(target)
+        self.resync.started(target, version)
 
     @asynccontextmanager
     async def watching(self, sort: Sort) -> AsyncIterator[None]:

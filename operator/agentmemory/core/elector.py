@@ -55,6 +55,8 @@ class Elector:
         self._until = float("-inf")
         self._mine: LeaseRecord | None = None
         self._taken_at = ""
+        # The Lease's version at which the one before us let go; None: it never said so.
+        self._left_at: str | None = None
         self._seen: LeaseRecord | None = None
         self._seen_at = 0.0
 
@@ -65,7 +67,8 @@ class Elector:
 
     @property
     def taken_at(self) -> str:
-        """The Lease's version when we got it: whatever another leader wrote is older. Empty before that."""
+        """Whatever another leader wrote is older than this version: that of the Lease when it was released to us, or
+        else when we got it. Empty before that."""
         return self._taken_at
 
     async def attempt(self) -> bool:
@@ -80,7 +83,7 @@ class Elector:
             self._until = float("-inf")  # somebody else holds it
             return False
         if not self.held or not self._taken_at:
-            self._taken_at = mine.version
+            self._taken_at = self._left_at or mine.version
         self._mine = mine
         self._until = started + self.timing.deadline
         return True
@@ -102,6 +105,7 @@ class Elector:
 
     async def _acquire(self) -> LeaseRecord | None:
         found = await self._api.read()
+        self._left_at = None if found is None or found.holder else found.version
         if found is None:
             return await self._api.write(self._identity, 0, self.timing.duration, None)
         if found.holder == self._identity:

@@ -57,7 +57,7 @@ class Lease:
 
     @property
     def taken_at(self) -> str:
-        """The Lease's resourceVersion when this process got it; empty before that."""
+        """Whatever another leader wrote is older than this resourceVersion; empty before this process leads."""
         return "" if self._elector is None else self._elector.taken_at
 
     async def run(self, on_acquired: Callable[[], None]) -> None:

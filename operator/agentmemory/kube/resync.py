@@ -1,7 +1,8 @@
 """The lists of everything watched: they complete the store, repair what the watch missed, and find a dead watch.
 
 Per target:  may we list it? ──► the stream is set up ──► list, compare ──► synced ──► list every 0.7 to 0.8 intervals
-                                                           ▲ at once again whenever a stream starts from scratch
+                                        │                  ▲ at once again whenever a stream starts from scratch
+                                        └── all came by it: synced without a list
 Apart from that, no more often than once an interval: every object of a reconciled kind is queued (the replay), so that
 what was changed behind our back outside Kubernetes is put right too.
 """
@@ -59,6 +60,8 @@ class Resync:
         # The version of each target's last complete list.
         self._versions: dict[Target, str] = {}
         self._started = {target: asyncio.Event() for target in self.targets}
+        # Targets that the stream has completed, so that the first list can wait.
+        self._complete: set[Target] = set()
 
     async def available(self) -> None:
         """Return when every kind can be listed; until then log what stands in the way, once per reason."""
@@ -66,8 +69,15 @@ class Resync:
         while not all([await self._may_list(target, told) for target in self.targets]):
             await self.clock.sleep(self.pace.retry)
 
-    def started(self, target: Target) -> None:
-        """The target's stream was set up from scratch: compare it with a list now."""
+    def started(self, target: Target, version: str | None = None) -> None:
+        """The target's stream was set up from scratch: compare it with a list now.
+
+        Not so when an empty store has just been filled by it with all that existed at `version`.
+        """
+        if version is not None and target in self._unsynced:
+            self._versions[target] = version
+            self._complete.add(target)
+            self._mark(target)
         self._started[target].set()
 
     def waiting_for(self) -> str | None:
@@ -144,7 +154,10 @@ class Resync:
         while True:
             started.clear()
             try:
-                await self.once(target)
+                if target in self._complete:
+                    self._complete.discard(target)
+                else:
+                    await self.once(target)
                 # Never in step with other kinds or other processes.
                 pause = self.pace.interval * self.rng.uniform(0.7, 0.8)
             except OperatorError as error:

@@ -35,6 +35,9 @@ class Target:
 OnEvent = Callable[[str, str | None, dict[str, Any]], None]
 
 
+OnStart = Callable[[Target, str | None], None]
+
+
 class WatchEnded(OperatorError):  # noqa: N818
     """The watch cannot go on (or went on without telling); the process must end and start anew."""
 
@@ -42,11 +45,12 @@ class WatchEnded(OperatorError):  # noqa: N818
 class Watch(Protocol):
     """Delivers every change of the targets until it is cancelled; raises WatchEnded when it cannot."""
 
-    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: Callable[[Target], None]) -> None:
+    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: OnStart) -> None:
         """Call `on_event` for what exists and for every change.
 
         `on_start` is called whenever a stream is set up from scratch: from then on no change is missed, but one that
-        came before may have been, so it is time for a list.
+        came before may have been, so it is time for a list. Unless it is called with a version: then all that existed
+        at that version has been delivered, and nothing else before.
         """
         ...
 

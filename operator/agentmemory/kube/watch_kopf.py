@@ -21,7 +21,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from agentmemory.kube.resources import RESOURCES, path
-from agentmemory.kube.watch import OnEvent, Target, WatchEnded
+from agentmemory.kube.watch import OnEvent, OnStart, Target, WatchEnded
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ class KopfWatch:
         self._own_signals = own_signals
         self._agent = agent
 
-    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: Callable[[Target], None]) -> None:
+    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: OnStart) -> None:
         """Stream until cancelled. Raises WatchEnded when a stream or a handler failed for good."""
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         tasks: set[asyncio.Task[Any]] = set()
@@ -153,7 +153,7 @@ class Sessions:
         login: Callable[[], Awaitable[Configuration]],
         agent: str,
         targets: Sequence[Target],
-        on_start: Callable[[Target], None],
+        on_start: OnStart,
     ) -> None:
         self._login = login
         self._agent = agent
@@ -191,7 +191,7 @@ class Sessions:
 
     async def _answered(self, _: Any, __: Any, params: aiohttp.TraceRequestEndParams) -> None:
         if params.response.status == 200 and params.url.query.get("sendInitialEvents") == "true":
-            self._on_start(self._targets[params.url.path])
+            self._on_start(self._targets[params.url.path], None)
 
 
 def _settings() -> kopf.OperatorSettings:

@@ -19,7 +19,7 @@ import structlog
 from agentmemory.core.errors import Invalid, OperatorError, Transient
 from agentmemory.kube.client import KubeClient, is_complete
 from agentmemory.kube.errors import NotInstalled, Stale
-from agentmemory.kube.watch import OnEvent, Target, WatchEnded
+from agentmemory.kube.watch import OnEvent, OnStart, Target, WatchEnded
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class ListWatch:
         self._tempo = tempo or Tempo()
         self._rng = rng or random.Random()  # noqa: S311 - for jitter
 
-    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: Callable[[Target], None]) -> None:
+    async def run(self, targets: Sequence[Target], on_event: OnEvent, on_start: OnStart) -> None:
         """Stream until cancelled. Raises WatchEnded when a receiver failed."""
         async with await self._connect() as kube:
             streams = [Stream(kube, target, on_event, on_start, self._tempo, self._rng) for target in targets]
@@ -73,7 +73,7 @@ class Stream:
         kube: KubeClient,
         target: Target,
         on_event: OnEvent,
-        on_start: Callable[[Target], None],
+        on_start: OnStart,
         tempo: Tempo,
         rng: random.Random,
     ) -> None:
@@ -87,6 +87,8 @@ class Stream:
         self._version: str | None = None
         self._lists = False
         self._failures = 0
+        # Whether anything was delivered by an earlier beginning: it may be gone since, and nobody would tell.
+        self._stained = False
 
     async def run(self) -> None:
         """Stream until cancelled. Raises only what the receivers raise."""
@@ -114,9 +116,10 @@ class Stream:
             return
         target = self.target
         items, version = await self._kube.list(target.kind, target.namespace, target.selector)
+        stained, self._stained = self._stained, True
         for item in items:
             self._deliver(None, item)
-        self._go_on(version)
+        self._go_on(version, stained=stained)
 
     async def _follow(self, *, initial: bool) -> None:
         """One watch, to its end."""
@@ -130,13 +133,15 @@ class Stream:
             initial=initial,
             silence=tempo.silence,
         )
+        stained = self._stained
         async with aclosing(events):
             async for type_, obj in events:
+                self._stained = True
                 if type_ != "BOOKMARK":
                     self._deliver(None if initial and type_ == "ADDED" else type_, obj)
                 elif initial and is_complete(obj):
                     initial = False
-                    self._go_on(obj["metadata"]["resourceVersion"])
+                    self._go_on(obj["metadata"]["resourceVersion"], stained=stained)
                 if not initial:
                     # What exists comes in no order: its versions are no place to go on from.
                     self._version = obj["metadata"].get("resourceVersion") or self._version
@@ -151,9 +156,9 @@ class Stream:
             # Going on would leave a store that is wrong.
             raise _ended(error) from error
 
-    def _go_on(self, version: str) -> None:
+    def _go_on(self, version: str, *, stained: bool) -> None:
         self._version = version
-        self._on_start(self.target)
+        self._on_start(self.target, None if stained else version)
 
     def _after(self, error: OperatorError) -> float:
         """What a failure means for the next try; the seconds until then."""
