@@ -8,7 +8,7 @@ from pydantic import Field
 from agentmemory.api.base import SpecModel
 from agentmemory.api.lists import ListSet
 from agentmemory.api.rules import KEY, Rule
-from agentmemory.api.structural import rules, structural_schema, violations, without_defaults
+from agentmemory.api.structural import rules, structural_schema, violations, with_whole_entries, without_defaults
 from agentmemory.api.types import DnsLabel, Quantity
 
 POSITIVE = Rule("self.size > 0", "size must be positive", lambda inner: inner.size > 0)
@@ -84,6 +84,14 @@ def test_a_status_has_no_defaults_inside() -> None:
     stripped = without_defaults(structural_schema(Outer))
     assert "default" not in str(stripped)
     assert stripped["properties"].keys() == structural_schema(Outer)["properties"].keys()
+
+
+def test_entries_of_a_status_list_have_one_owner() -> None:
+    listed = {"type": "array", "x-kubernetes-list-type": "map", "items": {"type": "object"}}
+    made = with_whole_entries({"type": "object", "properties": {"a": listed, "b": {"type": "string"}}})
+    assert made["properties"]["a"]["items"] == {"type": "object", "x-kubernetes-map-type": "atomic"}
+    assert made["properties"]["b"] == {"type": "string"}
+    assert "x-kubernetes-map-type" not in listed["items"]
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,19 @@ def without_defaults(schema: Schema) -> Schema:
     return made
 
 
+def with_whole_entries(schema: Schema) -> Schema:
+    """For a status: entries of a list map belong to their writer as a whole.
+
+    There is one writer; who set which field of an entry would fill half of the object's managedFields.
+    """
+    made = dict(schema)
+    if "properties" in made:
+        made["properties"] = {name: with_whole_entries(child) for name, child in made["properties"].items()}
+    if made.get("x-kubernetes-list-type") == "map":
+        made["items"] = {**made["items"], "x-kubernetes-map-type": "atomic"}
+    return made
+
+
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None and item != []}
