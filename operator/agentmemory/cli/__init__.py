@@ -1,4 +1,4 @@
-"""The command line of the operator itself."""
+"""The command lines: the operator's own (`cli`), and `kubectl memory` (`kubectl`, in cli/plugin.py)."""
 
 import os
 import sys
@@ -39,6 +39,13 @@ def release_finalizers() -> None:
 def version() -> None:
     """Print the version."""
     typer.echo(VERSION)
+
+
+def kubectl() -> None:
+    """The executable `kubectl-memory`, which kubectl runs for `kubectl memory`."""
+    from agentmemory.cli.plugin import plugin
+
+    plugin()
 
 
 def _until_complete(main: Coroutine[Any, Any, int]) -> int:
