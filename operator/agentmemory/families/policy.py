@@ -98,8 +98,8 @@ CHECKS: tuple[Check, ...] = (
     priority_is_allowed,
     topic_names_are_valid,
     erasure_can_hold,
+    region_is_allowed,  # before what waits for the cluster's start: nothing would help
     cluster_is_there,  # from here on with a cluster
-    region_is_allowed,
 )
 
 
