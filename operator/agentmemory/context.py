@@ -12,6 +12,7 @@ from agentmemory.settings import Settings
 
 if TYPE_CHECKING:
     from agentmemory.kafka.connection import KafkaPool
+    from agentmemory.objectstore.store import Stores
 
 
 def _always() -> bool:
@@ -31,3 +32,5 @@ class Context:
     enqueue: Callable[[Key, float], None]
     # Whether this process holds its Lease at this moment: look before anything destructive outside Kubernetes.
     leading: Callable[[], bool] = _always
+    # The way to object storage; it loads nothing until somebody asks.
+    stores: "Stores | None" = None

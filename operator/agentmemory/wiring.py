@@ -14,6 +14,7 @@ RECONCILERS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "platform": (
         ("agentmemory.clusters.reconcile", "ClusterReconciler"),
         ("agentmemory.brokers.reconcile", "PoolReconciler"),
+        ("agentmemory.buckets.reconcile", "BucketReconciler"),
         ("agentmemory.tenants.reconcile", "TenantReconciler"),
     ),
     "tenant": (

@@ -1,0 +1,66 @@
+"""The way to a bucket's server: endpoint, certificate authority, keys. Read by name in the object's own namespace."""
+
+from typing import Any
+
+from agentmemory.api.conditions import Phase, stalled
+from agentmemory.api.memorybucket import MemoryBucket
+from agentmemory.core.key import Key
+from agentmemory.engines.shared import text_of
+from agentmemory.kube.client import KubeClient
+from agentmemory.objectstore.model import Keys, Location
+
+Object = dict[str, Any]
+
+ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
+CA = "ca.crt"
+
+
+async def location(kube: KubeClient, bucket: MemoryBucket) -> Location | Phase:
+    """Where the server is and who asks, or what is missing for that. Nothing is kept: a changed Secret counts at once.
+
+    Raises Denied when Kubernetes does not let us read.
+    """
+    s3 = bucket.spec.s3
+    keys, ca = await _keys(kube, bucket), await _ca(kube, bucket)
+    if isinstance(keys, Phase):
+        return keys
+    if isinstance(ca, Phase):
+        return ca
+    return Location(s3.endpoint, bucket.spec.region, s3.path_style, ca, keys)
+
+
+async def _keys(kube: KubeClient, bucket: MemoryBucket) -> Keys | Phase | None:
+    reference = bucket.spec.s3.credentials_secret_ref
+    if reference is None:
+        return None
+    namespace = bucket.metadata.namespace
+    where = f"Secret {namespace}/{reference.name}"
+    found = await kube.get(Key("Secret", namespace, reference.name))
+    if found is None:
+        return stalled(
+            "CredentialsNotFound",
+            f"{where} (spec.s3.credentialsSecretRef) does not exist; create it with {ID} and {SECRET}",
+        )
+    values = {name: value.strip() for name, value in text_of(found).items()}
+    lacking = [name for name in (ID, SECRET) if not values.get(name)]
+    if lacking:
+        return stalled(
+            "CredentialsIncomplete", f"{where} (spec.s3.credentialsSecretRef) has no {' and no '.join(lacking)}; add it"
+        )
+    return Keys(values[ID], values[SECRET], values.get(TOKEN) or None)
+
+
+async def _ca(kube: KubeClient, bucket: MemoryBucket) -> str | Phase | None:
+    reference = bucket.spec.s3.ca_config_map_ref
+    if reference is None:
+        return None
+    namespace = bucket.metadata.namespace
+    found = await kube.get(Key("ConfigMap", namespace, reference.name))
+    text = ((found or {}).get("data") or {}).get(CA)
+    if not text:
+        return stalled(
+            "AuthorityNotFound",
+            f"ConfigMap {namespace}/{reference.name} (spec.s3.caConfigMapRef) has no key {CA}; create it with the PEM "
+            "of the authority that signed the server's certificate",
+        )
+    return str(text)
