@@ -11,7 +11,12 @@ somebody else would. Passwords are kept, so that `kafka.authenticates(...)` can 
 Faults: `kafka.available = False`; `kafka.before.append(hook)`, `kafka.after.append(hook)` with hook(call) -> error or
 None (`after`: the effect stays, the answer is lost); `kafka.policy = lambda name, configs: "words" or None`;
 `kafka.unlisted = n`: new topics are missing from the next n listings; `kafka.forbidden` and `kafka.unreadable`: topics
-that our principal may not describe, or whose settings it may not. `kafka.calls` lists every call.
+that our principal may not describe, or whose settings it may not. `kafka.calls` lists every call. `kafka.tiered`:
+whether its brokers can move segments to a bucket.
+
+`FakeKafka(automq=True)` is AutoMQ on shared storage: GetNodes and its kin answer, partitions have one replica, spread
+over the brokers and handed on when theirs goes; `kafka.streams_open` keeps a stopped node's streams open,
+`kafka.locked` its circuit breaker, `kafka.slow_moves = True` leaves reassignments under way until `finish_moves()`.
 """
 
 import itertools
@@ -41,6 +46,8 @@ from agentmemory.kafka.model import (
     TopicView,
     id_text,
 )
+from agentmemory.kafka.nodes import ACTIVE, FENCED, NodeView
+from agentmemory.kafka.reassign import Reassignment
 
 INT32, INT64 = 2**31 - 1, 2**63 - 1
 
@@ -60,11 +67,16 @@ VALID: dict[str, Callable[[str], bool]] = {
     "delete.retention.ms": _number(0, INT64),
     "file.delete.delay.ms": _number(0, INT64),
     "flush.messages": _number(1, INT64),
+    "local.retention.bytes": _number(-2, INT64),
+    "local.retention.ms": _number(-2, INT64),
     "max.compaction.lag.ms": _number(1, INT64),
     "max.message.bytes": _number(0, INT32),
     "message.timestamp.after.max.ms": _number(0, INT64),
     "message.timestamp.type": _one_of("CreateTime", "LogAppendTime"),
     "min.insync.replicas": _number(1, INT32),
+    "remote.log.copy.disable": _one_of("true", "false"),
+    "remote.log.delete.on.disable": _one_of("true", "false"),
+    "remote.storage.enable": _one_of("true", "false"),
     "retention.bytes": _number(-(2**63), INT64),
     "retention.ms": _number(-1, INT64),
     "segment.bytes": _number(1024 * 1024, INT32),
@@ -94,7 +106,9 @@ class Call:
 
     @property
     def is_write(self) -> bool:
-        return not self.method.startswith(("describe", "list", "quorum", "in_sync", "stop_check"))
+        return not self.method.startswith(
+            ("describe", "list", "quorum", "in_sync", "stop_check", "get_", "excluded_", "placements")
+        )
 
 
 Hook = Callable[[Call], OperatorError | None]
@@ -103,7 +117,18 @@ Hook = Callable[[Call], OperatorError | None]
 class FakeKafka:
     """The state of one cluster."""
 
-    def __init__(self, brokers: int = 3, controllers: int = 3, cluster_id: str = "fake") -> None:
+    def __init__(
+        self, brokers: int = 3, controllers: int = 3, cluster_id: str = "fake", *, automq: bool = False
+    ) -> None:
+        self.automq = automq
+        self.known_nodes: set[int] = set()
+        self.epochs: dict[int, int] = {}
+        self.streams_open: set[int] = set()
+        self.locked: set[int] = set()
+        self.excluded: set[int] = set()
+        self.placed: dict[PartitionRef, int] = {}
+        self.slow_moves = False
+        self.moves: dict[PartitionRef, int] = {}
         self.cluster_id = cluster_id
         self.brokers: dict[int, BrokerView] = {
             1000 + n: BrokerView(f"broker-{n}", 9091, None, fenced=False) for n in range(brokers)
@@ -116,6 +141,7 @@ class FakeKafka:
         self.under_replicated: tuple[PartitionRef, ...] = ()
         self.offline: tuple[PartitionRef, ...] = ()
         self.available = True
+        self.tiered = False
         self.policy: Callable[[str, Mapping[str, str]], str | None] = lambda name, configs: None
         self.unlisted = 0
         self.forbidden: set[str] = set()
@@ -124,6 +150,21 @@ class FakeKafka:
         self.after: list[Hook] = []
         self.calls: list[Call] = []
         self._ids = itertools.count(1)
+
+    def place(self) -> dict[PartitionRef, int]:
+        """AutoMQ: on which broker each partition is; new ones go round, those of a broker that is gone go on."""
+        live = sorted(node for node, broker in self.brokers.items() if not broker.fenced)
+        self.known_nodes |= self.brokers.keys()
+        wanted = [PartitionRef(topic.name, n) for topic in self.topics.values() for n in range(topic.partitions)]
+        for number, ref in enumerate(wanted):
+            if live and self.placed.get(ref) not in live:
+                self.placed[ref] = live[number % len(live)]
+        return self.placed
+
+    def finish_moves(self) -> None:
+        """Let what is under way arrive."""
+        self.placed |= self.moves
+        self.moves.clear()
 
     def writes(self) -> list[Call]:
         """The calls that change something."""
@@ -170,6 +211,10 @@ class FakePool:
         found = self._clusters if isinstance(self._clusters, FakeKafka) else self._clusters[cluster]
         return FakeAdmin(found, credentials)
 
+    def serve(self, kafka: FakeKafka) -> None:
+        """From now on this one is every cluster."""
+        self._clusters = kafka
+
     async def forget(self, cluster: Key) -> None:
         self.forgotten.append(cluster)
 
@@ -207,7 +252,61 @@ class FakeAdmin:
 
     async def unregister_broker(self, node_id: int) -> None:
         for _ in self._one("unregister_broker", node_id):
+            view = await self._node(node_id) if self._kafka.automq else None
+            if view is not None and (view.state == ACTIVE or view.open_streams):
+                raise Transient("UnregisterNodeWithOpenStreams", f"unregistering broker {node_id}: refused")
+            if view is not None and view.locked:
+                raise Transient("NodeLocked", f"unregistering broker {node_id}: it is locked")
             self._kafka.brokers.pop(node_id, None)
+            self._kafka.known_nodes.discard(node_id)
+
+    async def get_nodes(self, ids: Iterable[int] = ()) -> dict[int, NodeView]:
+        self._read("get_nodes", *ids)
+        if not self._kafka.automq:
+            raise Invalid("UnsupportedVersion", "asking how the nodes stand: the broker does not know API key 514")
+        self._kafka.place()
+        found = {node: await self._node(node) for node in sorted(self._kafka.known_nodes)}
+        return {node: view for node, view in found.items() if not ids or node in ids}
+
+    async def _node(self, node: int) -> NodeView:
+        kafka = self._kafka
+        broker = kafka.brokers.get(node)
+        state = ACTIVE if broker is not None and not broker.fenced else FENCED
+        streams = node in kafka.streams_open or node in kafka.place().values()
+        tags = {"CIRCUIT_BREAKER": "OPEN"} if node in kafka.locked else {}
+        return NodeView(node, state, kafka.epochs.get(node, 0), streams, tags)
+
+    async def placements(self) -> dict[PartitionRef, tuple[int, ...]]:
+        self._read("placements")
+        return {ref: (broker,) for ref, broker in self._kafka.place().items()}
+
+    async def reassign(self, targets: Mapping[PartitionRef, Sequence[int]]) -> dict[PartitionRef, OperatorError | None]:
+        return self._each("reassign", dict(targets), self._move)
+
+    def _move(self, ref: PartitionRef, replicas: Sequence[int]) -> None:
+        (target,) = replicas
+        if target not in self._kafka.brokers:
+            raise _error(39, f"moving {ref.topic}-{ref.partition}")
+        self._kafka.moves[ref] = target
+        if not self._kafka.slow_moves:
+            self._kafka.finish_moves()
+
+    async def list_reassignments(self) -> dict[PartitionRef, Reassignment]:
+        self._read("list_reassignments")
+        moves, placed = self._kafka.moves, self._kafka.place()
+        return {ref: Reassignment((placed[ref],), (target,), (placed[ref],)) for ref, target in moves.items()}
+
+    async def excluded_brokers(self) -> frozenset[int]:
+        self._read("excluded_brokers")
+        return frozenset(self._kafka.excluded)
+
+    async def exclude_broker(self, node_id: int) -> None:
+        for _ in self._one("exclude_broker", node_id):
+            self._kafka.excluded.add(node_id)
+
+    async def readmit_broker(self, node_id: int) -> None:
+        for _ in self._one("readmit_broker", node_id):
+            self._kafka.excluded.discard(node_id)
 
     async def in_sync(self) -> SyncView:
         self._read("in_sync")
@@ -341,9 +440,22 @@ class FakeAdmin:
                 raise _error(40, f"topic {name}", f"Unknown topic config name: {key}")
             if not VALID[key](value):
                 raise _error(40, f"topic {name}", f"Invalid value {value} for configuration {key}")
+        self._check_tiering(name, configs)
         said = self._kafka.policy(name, configs)
         if said is not None:
             raise _error(44, f"topic {name}", said)
+
+    def _check_tiering(self, name: str, configs: Mapping[str, str]) -> None:
+        """As LogConfig.java does where brokers have `remote.log.storage.system.enable`."""
+        if configs.get("remote.storage.enable") != "true":
+            return
+        if not self._kafka.tiered:
+            raise _error(40, f"topic {name}", "Tiered Storage functionality is disabled in the broker.")
+        if "compact" in configs.get("cleanup.policy", "delete"):
+            raise _error(40, f"topic {name}", "Remote log storage is unsupported for the compacted topics")
+        whole, local = int(configs.get("retention.ms", "604800000")), int(configs.get("local.retention.ms", "-2"))
+        if whole != -1 and local != -2 and not 0 <= local <= whole:
+            raise _error(40, f"topic {name}", f"Value must not be more than retention.ms property value: {whole}")
 
     def _listed(self) -> dict[str, FakeTopic]:
         listed = {name: topic for name, topic in self._kafka.topics.items() if topic.hidden <= 0}
