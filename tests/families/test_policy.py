@@ -180,6 +180,21 @@ REFUSALS: dict[str, tuple[dict[str, Any], str, str, tuple[str, ...]]] = {
         "RegionViolated",
         ("its Node/n2 rests in us-east-1 (label); and 2 more (status.places)",),
     ),
+    "compacted and tiered": (
+        {
+            "family": family(topics=[topic(compaction="KeepLatest")]),
+            "cluster": up(teams.cluster(engine="kafka-tiered", tiering={"bucketRef": {"name": "segments"}})),
+        },
+        "Refused",
+        "CompactionUnsupported",
+        ("topic events", "take compaction None"),
+    ),
+    "hot and not tiered": (
+        {"family": family(retention={"time": "240h", "hot": "24h"})},
+        "Refused",
+        "HotWindowUnsupported",
+        ("remove retention.hot",),
+    ),
 }
 
 ACCEPTED: dict[str, dict[str, Any]] = {

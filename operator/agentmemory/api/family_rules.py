@@ -34,6 +34,15 @@ def _tombstones_compact(spec: "TopicFamilySpec") -> bool:
     return all(topic.compaction != "None" for topic in spec.topics)
 
 
+RETENTION_RULES = (
+    Rule(
+        "!has(self.hot) || !has(self.time) || duration(self.hot) <= duration(self.time)",
+        "hot is longer than time, and nothing stays on a volume when it is kept nowhere; shorten hot, or remove it",
+        lambda retention: retention.hot is None or retention.time is None or retention.hot <= retention.time,
+        ".hot",
+    ),
+)
+
 TOPIC_RULES = (
     Rule(
         "self.compaction == 'None' || self.key != 'none'",

@@ -16,7 +16,7 @@ from agentmemory.api.base import (
     StatusModel,
     TenantRef,
 )
-from agentmemory.api.family_rules import FAMILY_RULES, THROUGHPUT_RULES, TOPIC_RULES
+from agentmemory.api.family_rules import FAMILY_RULES, RETENTION_RULES, THROUGHPUT_RULES, TOPIC_RULES
 from agentmemory.api.lists import ListMap, ListSet
 from agentmemory.api.rules import Rule, duration_between, object_name, quantity_between
 from agentmemory.api.types import DnsLabel, Duration, Quantity
@@ -61,6 +61,8 @@ class Topic(SpecModel):
 
 class Retention(SpecModel):
     """How long records are kept. What is reached first ends it."""
+
+    RULES = RETENTION_RULES
 
     time: Annotated[Duration, duration_between("1m", "99999h")] | None = None
     """Age after which a record goes, `720h`. Absent: no limit by age."""

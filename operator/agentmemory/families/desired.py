@@ -9,6 +9,7 @@ from agentmemory.api.conditions import Phase, to_conditions
 from agentmemory.api.enforcement import to_list
 from agentmemory.api.topicfamily import Compaction, Topic
 from agentmemory.engines.verdict import NAMED
+from agentmemory.families import tiers
 from agentmemory.families.enforcement import entries
 from agentmemory.families.model import MANAGED_KEYS, Needs, Results, Seen
 from agentmemory.families.policy import erasure_bound
@@ -43,7 +44,7 @@ def segment_bytes(per_partition: int, largest_event: int) -> int:
 
 
 def configs(world: World, topic: Topic, partitions: int) -> dict[str, str]:
-    """Those of MANAGED_KEYS that a topic of so many partitions shall have; the others shall not be set on it."""
+    """Those of the managed keys that a topic of so many partitions shall have; the others shall not be set on it."""
     spec, cluster = world.family.spec, world.frame.cluster
     if cluster is None:
         raise ValueError("a topic's settings need its cluster")
@@ -60,13 +61,16 @@ def configs(world: World, topic: Topic, partitions: int) -> dict[str, str]:
         settings["retention.bytes"] = "-1" if per_partition is None else str(per_partition)
         if per_partition is not None:
             settings["segment.bytes"] = str(segment_bytes(per_partition, int(spec.max_event_bytes)))
+    settings |= tiers.configs(world)
     bound = erasure_bound(world)
     return settings if bound is None else settings | dict(bound.configs)
 
 
-def changes(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str | None]:
-    """What to set (a value) or to delete (None) so that exactly `wanted` of MANAGED_KEYS is set."""
-    return {key: wanted.get(key) for key in MANAGED_KEYS if wanted.get(key) != found.get(key)}
+def changes(
+    wanted: Mapping[str, str], found: Mapping[str, str], keys: Collection[str] = MANAGED_KEYS
+) -> dict[str, str | None]:
+    """What to set (a value) or to delete (None) so that exactly `wanted` of `keys` is set."""
+    return {key: wanted.get(key) for key in keys if wanted.get(key) != found.get(key)}
 
 
 def needs(world: World, seen: Mapping[str, Seen], unknown: Collection[str] = ()) -> Needs:
@@ -77,7 +81,7 @@ def needs(world: World, seen: Mapping[str, Seen], unknown: Collection[str] = ())
     create: list[NewTopicSpec] = []
     grow: dict[str, int] = {}
     alter: dict[str, Mapping[str, str | None]] = {}
-    names = world.topic_names()
+    names, keys = world.topic_names(), tiers.keys(world)
     for topic in world.family.spec.topics:
         name = names[topic.name]
         if name in unknown:
@@ -88,7 +92,7 @@ def needs(world: World, seen: Mapping[str, Seen], unknown: Collection[str] = ())
             continue
         if topic.partitions > found.partitions:
             grow[name] = topic.partitions
-        differing = changes(configs(world, topic, max(topic.partitions, found.partitions)), found.configs)
+        differing = changes(configs(world, topic, max(topic.partitions, found.partitions)), found.configs, keys)
         if differing:
             alter[name] = differing
     return Needs(tuple(create), grow, alter)

@@ -6,8 +6,10 @@ from agentmemory.api.base import EnforcementEntry
 from agentmemory.api.enforcement import depends_on_producer, enforced, unsupported, unverified
 from agentmemory.families.policy import erasure_bound
 from agentmemory.families.residency import promised
+from agentmemory.families.tiers import hot_of
 from agentmemory.families.world import World
 
+_UNCOPIED = "a segment that it has not taken, or not let go of, is deleted nowhere"
 _NOT_IN_PLACE = "not in place, or not looked at since the last change: see the conditions"
 
 
@@ -45,13 +47,31 @@ def _retention(world: World) -> Iterator[EnforcementEntry]:
     but = f"; does not apply to compacted topics ({', '.join(kept)})"[:512] if kept else ""
     if spec.retention.time is not None:
         clock = "the broker's" if spec.timestamps == "LogAppendTime" else "the producer's"
-        yield enforced("spec.retention.time", "retention.ms", f"whole segments go, by {clock} timestamps{but}")
+        also = f", here and in the bucket: {_UNCOPIED}" if hot_of(world) is not None else ""
+        yield enforced("spec.retention.time", "retention.ms", f"whole segments go, by {clock} timestamps{but}{also}")
+    yield from _hot(world)
     if spec.retention.bytes is not None:
         yield enforced(
             "spec.retention.bytes",
             "retention.bytes of each partition, and segment.bytes",
             f"whole segments go, so each partition may hold up to one segment more{but}",
         )
+
+
+def _hot(world: World) -> Iterator[EnforcementEntry]:
+    declared, hot = world.family.spec.retention.hot, hot_of(world)
+    if hot is not None:
+        bound = erasure_bound(world)
+        segment = hot.segment if bound is None else dict(bound.parts).get("segment.ms", hot.segment)
+        whose = "" if declared is not None else "; the cluster's tiering.hotWindow, since the family declares none"
+        yield enforced(
+            "spec.retention.hot",
+            "local.retention.ms and segment.ms",
+            f"at least so long on the brokers' volumes, and at most {hot.arithmetic(segment)} while the bucket takes "
+            f"segments{whose}",
+        )
+    elif declared is not None:
+        yield unsupported("spec.retention.hot", "its cluster does not tier: all records stay on the brokers' volumes")
 
 
 def _records() -> Iterator[EnforcementEntry]:
@@ -80,6 +100,8 @@ def _erasure(world: World) -> Iterator[EnforcementEntry]:
         yield unverified(
             "spec.erasure", bound.arithmetic(), "somebody else runs the brokers: their retention check is not known"
         )
+    elif hot_of(world) is not None:
+        yield enforced("spec.erasure", bound.arithmetic(), f"while the bucket answers: {_UNCOPIED}")
     else:
         yield enforced("spec.erasure", bound.arithmetic())
 

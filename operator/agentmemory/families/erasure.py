@@ -8,6 +8,11 @@ after `file.delete.delay.ms`.
 A topic with `compact,delete` has no such bound: the cleaner merges segments, and a merged one is as young as its
 newest record.
 
+Expiry where old segments go to a bucket (KIP-405). No segment is deleted, on a volume or in the bucket, before it is
+copied: one round of the leader's task (`remote.log.manager.task.interval.ms`). The next round finds what is past
+`retention.ms` and deletes it, one segment after the other by as many threads as the broker has; Kafka names no limit
+for how long the store takes for that: ten minutes are allowed for here.
+
 Tombstone on a compacted topic. `max.compaction.lag.ms` makes the active segment roll and the log eligible (KIP-354);
 then the cleaner needs time, for which Kafka names no limit: an hour is allowed for here.
 """
@@ -24,6 +29,9 @@ FILE_DELETE_DELAY = timedelta(minutes=1)
 RETENTION_CHECK = timedelta(minutes=5)
 LONGEST_SEGMENT = timedelta(days=7)
 SHORTEST_SEGMENT = timedelta(hours=1)
+REMOTE_ROUND = timedelta(seconds=30)
+"""What engine kafka-tiered sets `remote.log.manager.task.interval.ms` to."""
+REMOTE_DELETION = timedelta(minutes=10)
 CLEANING = timedelta(hours=1)
 SHORTEST_LAG = timedelta(hours=1)
 TOMBSTONES_KEPT = timedelta(days=1)
@@ -59,18 +67,31 @@ def text(length: timedelta) -> str:
 
 
 @lru_cache(SHARED)
-def expiry(retention: timedelta, max_delay: timedelta, log_append_time: bool) -> Bound:
-    """The bound of an uncompacted topic, with the longest segments (an hour to a week) that keep it in `max_delay`."""
+def expiry(
+    retention: timedelta, max_delay: timedelta, log_append_time: bool, tiered_segment: timedelta | None = None
+) -> Bound:
+    """The bound of an uncompacted topic, with the longest segments (an hour to a week) that keep it in `max_delay`.
+
+    `tiered_segment`: where segments go to a bucket, the longest that the hot window allows.
+    """
     ahead = timedelta() if log_append_time else CLOCK_AHEAD
-    room = max_delay - retention - ahead - RETENTION_CHECK - FILE_DELETE_DELAY
-    segment = min(LONGEST_SEGMENT, max(SHORTEST_SEGMENT, room))
+    remote = _REMOTE if tiered_segment is not None else ()
+    after = sum((length for _, length in remote), ahead + RETENTION_CHECK + FILE_DELETE_DELAY)
+    segment = min(tiered_segment or LONGEST_SEGMENT, max(SHORTEST_SEGMENT, max_delay - retention - after))
     parts = [("retention.time", retention), ("segment.ms", segment)]
     configs = {"segment.ms": _ms(segment), "file.delete.delay.ms": _ms(FILE_DELETE_DELAY)}
     if ahead:
         parts.append(("producers' clocks ahead", ahead))
         configs["message.timestamp.after.max.ms"] = _ms(ahead)
-    parts += [("retention check", RETENTION_CHECK), ("file.delete.delay.ms", FILE_DELETE_DELAY)]
+    parts += [("retention check", RETENTION_CHECK), ("file.delete.delay.ms", FILE_DELETE_DELAY), *remote]
     return Bound(tuple(parts), configs)
+
+
+_REMOTE = (
+    ("copy to the bucket", REMOTE_ROUND),
+    ("remote.log.manager.task.interval.ms", REMOTE_ROUND),
+    ("deletion in the bucket", REMOTE_DELETION),
+)
 
 
 @lru_cache(SHARED)

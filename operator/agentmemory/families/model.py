@@ -23,6 +23,17 @@ MANAGED_KEYS: tuple[str, ...] = (
 )
 """The topic settings that are ours. Whatever else is set on a topic is left alone."""
 
+TIERED_KEYS: tuple[str, ...] = (
+    *MANAGED_KEYS,
+    "local.retention.bytes",
+    "local.retention.ms",
+    "remote.log.copy.disable",
+    "remote.log.delete.on.disable",
+    "remote.storage.enable",
+)
+"""The same where old segments go to a bucket. Elsewhere these are left alone: brokers that somebody else runs may tier
+by their own rules, and taking `remote.storage.enable` away would take records away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from agentmemory.api.conditions import Phase, progressing, refused
 from agentmemory.domain import names, priorities
 from agentmemory.engines.frame import CLUSTER_CHECKS, TENANT_CHECKS, Frame, cluster_has_started
-from agentmemory.families import erasure
+from agentmemory.families import erasure, tiers
 from agentmemory.families.model import Seen
 from agentmemory.families.residency import region_is_allowed
 from agentmemory.families.world import World
@@ -83,7 +83,9 @@ def erasure_bound(world: World) -> erasure.Bound | None:
         case promise if promise.method == "Tombstone":
             return erasure.tombstone(promise.max_delay, log_append_time)
         case promise if promise.method == "Expiry" and spec.retention.time is not None:
-            return erasure.expiry(spec.retention.time, promise.max_delay, log_append_time)
+            hot = tiers.hot_of(world)
+            longest = None if hot is None else hot.segment
+            return erasure.expiry(spec.retention.time, promise.max_delay, log_append_time, longest)
         case _:
             return None
 
@@ -100,6 +102,8 @@ CHECKS: tuple[Check, ...] = (
     erasure_can_hold,
     region_is_allowed,  # before what waits for the cluster's start: nothing would help
     cluster_is_there,  # from here on with a cluster
+    tiers.compaction_is_possible,
+    tiers.hot_window_is_possible,
 )
 
 

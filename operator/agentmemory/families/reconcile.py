@@ -6,6 +6,7 @@ everything that is read in Kubernetes comes from the store.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from agentmemory.engines.lifecycle import hold, is_ending, is_paused, release
 from agentmemory.engines.outage import Breaker, Outages, Unanswered
 from agentmemory.engines.verdict import sum_up
 from agentmemory.engines.wake import FrameWatch
-from agentmemory.families import desired, policy
+from agentmemory.families import desired, policy, tiers
 from agentmemory.families.batched import BatchedTopics
 from agentmemory.families.ending import Ending
 from agentmemory.families.model import Seen
@@ -50,7 +51,9 @@ class FamilyReconciler:
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
         self._topics = topics or BatchedTopics(
-            DirectTopics(context.kafka, handover), lambda: context.leading(), Breaker(context.clock)
+            DirectTopics(context.kafka, handover, partial(tiers.keys_on, context.store)),
+            lambda: context.leading(),
+            Breaker(context.clock),
         )
         self._outages = Outages(context.enqueue)
         self._pace = Pace(context.clock, context.settings.discard_rate)

@@ -5,7 +5,7 @@ that `batched.BatchedTopics` can merge the needs of many families in front of it
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from sys import intern
 from typing import Protocol, TypeVar
 
@@ -42,9 +42,16 @@ R = TypeVar("R")
 class DirectTopics:
     """One call for each kind of thing that is asked."""
 
-    def __init__(self, pool: KafkaPool, handover: Handover) -> None:
+    def __init__(
+        self,
+        pool: KafkaPool,
+        handover: Handover,
+        keys: Callable[[Key], Sequence[str]] = lambda _: MANAGED_KEYS,
+    ) -> None:
+        """`keys`: which settings of a topic are ours on this cluster."""
         self._pool = pool
         self._handover = handover
+        self._keys = keys
 
     async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
         """Two calls, one after the other: the settings are asked of those topics only that are there."""
@@ -52,7 +59,7 @@ class DirectTopics:
         try:
             views = await admin.describe_topics(names)
             there = [name for name, view in views.items() if isinstance(view, TopicView)]
-            configs = await admin.describe_configs(there, MANAGED_KEYS) if there else {}
+            configs = await admin.describe_configs(there, self._keys(cluster)) if there else {}
         except (Transient, Denied) as error:
             self._handover.forget()
             raise unanswered(cluster, error) from error
