@@ -28,6 +28,7 @@ def test_everything_can_be_set() -> None:
             "AGENTMEMORY_STOP_SECONDS": "5",
             "AGENTMEMORY_LEASE": "false",
             "AGENTMEMORY_WATCH": "list",
+            "AGENTMEMORY_S3_ALLOW_HOSTS": "127.0.0.1, localhost",
         }
     )
     assert (settings.role, settings.namespace, settings.pod_name) == ("tenant", "ops", "pod-1")
@@ -37,6 +38,7 @@ def test_everything_can_be_set() -> None:
     assert settings.discard_rate == 12.5
     assert not settings.lease
     assert settings.watch == "list"
+    assert settings.s3_allow_hosts == ("127.0.0.1", "localhost")
     assert settings.manager == "agent-memory-operator-tenant"
 
 

@@ -33,6 +33,9 @@ from agentmemory.kube.client import KubeClient
 from agentmemory.kube.resync import Pace, Resync
 from agentmemory.kube.watch import Watch, targets
 from agentmemory.kube.watch_list import ListWatch
+from agentmemory.objectstore.endpoints import Rules, kubernetes_addresses
+from agentmemory.objectstore.pool import StorePool
+from agentmemory.objectstore.store import Stores
 from agentmemory.settings import Settings, from_environment
 from agentmemory.version import VERSION
 from agentmemory.web import application, serve
@@ -53,6 +56,7 @@ class Process:
     login: Login
     build: wiring.Build = wiring.build
     kafka: Any = None
+    stores: Stores | None = None
     watch: Watch | None = None
     timing: Timing = field(default_factory=Timing)
     pace: Pace | None = None
@@ -147,6 +151,9 @@ class Process:
 
             self.kafka = KafkaPool()
         stack.push_async_callback(self.kafka.close)
+        if self.stores is None:
+            self.stores = StorePool(Rules(frozenset(self.settings.s3_allow_hosts), kubernetes_addresses()))
+        stack.push_async_callback(self.stores.close)
         context = Context(
             store=self.store,
             kube=kube,
@@ -155,6 +162,7 @@ class Process:
             settings=self.settings,
             enqueue=lambda key, after: self.queue.add(key, Priority.CHILD, after),
             leading=self._leading,
+            stores=self.stores,
         )
         self.reconcilers.update((one.kind, one) for one in self.build(self.settings.role, context))
         self.store.listen(Router(self.store, self.queue, self.reconcilers, self.metrics))

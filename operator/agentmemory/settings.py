@@ -39,6 +39,8 @@ class Settings:
     # What carries the watch's events: our own list and watch, or kopf (docs/adr/0008-list-and-watch.md).
     watch: Transport = "list"
     lease: bool = True
+    # Hosts of object storage that pass unchecked, such as 127.0.0.1 in tests: never set where others write buckets.
+    s3_allow_hosts: tuple[str, ...] = ()
 
     @property
     def manager(self) -> str:
@@ -67,6 +69,7 @@ def from_environment(environ: Mapping[str, str], role: str | None = None) -> Set
         stop_limit=_number(environ, "AGENTMEMORY_STOP_SECONDS", defaults.stop_limit, least=0),
         watch=_watch(environ.get("AGENTMEMORY_WATCH") or defaults.watch),
         lease=environ.get("AGENTMEMORY_LEASE", "true") != "false",
+        s3_allow_hosts=_names(environ.get("AGENTMEMORY_S3_ALLOW_HOSTS", "")),
     )
 
 
