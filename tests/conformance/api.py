@@ -24,6 +24,7 @@ PATHS = {
     "Service": "/api/v1",
     "PersistentVolumeClaim": "/api/v1",
     "BrokerPool": OURS,
+    "MemoryCluster": OURS,
     "TopicFamily": OURS,
     "Lease": "/apis/coordination.k8s.io/v1",
     "PodDisruptionBudget": "/apis/policy/v1",

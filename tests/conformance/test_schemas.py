@@ -15,7 +15,7 @@ def test_defaults_are_set(api: Api) -> None:
         "clusterRef": {"name": "agents"},
         "replicas": 3,
         "resources": {"memory": "1Gi"},
-        "storage": {"type": "Persistent", "size": "10Gi"},
+        "storage": {"size": "10Gi"},
     }
 
 
@@ -35,7 +35,7 @@ def test_nulls_are_as_if_they_were_not_there(api: Api) -> None:
 def test_unknown_fields_are_pruned(api: Api) -> None:
     made = api.create(pool(spec={"bogus": 1, "storage": {"bogus": 1, "size": "20Gi"}})).body
     assert "bogus" not in made["spec"]
-    assert made["spec"]["storage"] == {"type": "Persistent", "size": "20Gi"}
+    assert made["spec"]["storage"] == {"size": "20Gi"}
     assert api.patch("BrokerPool", "p", {"spec": {"bogus": 2}}).body["spec"] == made["spec"]
 
 
@@ -118,3 +118,23 @@ def test_a_status_is_checked(api: Api) -> None:
     assert ("FieldValueNotSupported", "status.conditions[0].status") in answer.causes
     assert "status.conditions[0].lastTransitionTime" in {field for _, field in answer.causes}
     assert api.get("BrokerPool", "p").version == made.version
+
+
+def cluster(labels: Any) -> Object:
+    return {
+        "apiVersion": "agentmemory.dev/v1alpha1",
+        "kind": "MemoryCluster",
+        "metadata": {"name": "c"},
+        "spec": {"engine": "kafka", "region": {"name": "eu", "nodeLabels": labels}},
+    }
+
+
+def test_maps_are_checked(api: Api) -> None:
+    many = api.create(cluster({f"l{at}": "" for at in range(9)}), expect=422)
+    assert ("FieldValueTooMany", "spec.region.nodeLabels") in many.causes
+    wrong = api.create(cluster({"a": 1}), expect=422)
+    assert ("FieldValueTypeInvalid", "spec.region.nodeLabels.a") in wrong.causes
+    long = api.create(cluster({"a": "b" * 64}), expect=422)
+    assert ("FieldValueTooLong", "spec.region.nodeLabels.a") in long.causes
+    made = api.create(cluster({"zone.example.com/a": "b", "c": None})).body["spec"]["region"]["nodeLabels"]
+    assert made == {"zone.example.com/a": "b"}

@@ -28,6 +28,7 @@ KNOWN = frozenset(
         *("type", "description", "required", "properties", "default", "format", "enum", "items", "pattern", "anyOf"),
         *("minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "x-kubernetes-int-or-string"),
         *("x-kubernetes-validations", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+        *("x-kubernetes-map-type", "additionalProperties", "maxProperties"),
     }
 )
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -53,6 +54,7 @@ class Schema:
         }
         self._required: list[str] = raw.get("required", [])
         self._items = Schema(raw["items"]) if "items" in raw else None
+        self._values = Schema(raw["additionalProperties"]) if "additionalProperties" in raw else None
         self._text = Text(raw)
         self._number = Number(raw)
         self._enum: list[Any] | None = raw.get("enum")
@@ -77,12 +79,22 @@ class Schema:
         """The value without unknown fields (their paths go into `unknown`) and with defaults."""
         if self._properties and isinstance(value, dict):
             return self._clean_object(value, path, unknown)
+        if self._values is not None and isinstance(value, dict):
+            return self._clean_map(value, path, unknown)
         if self._items is not None and isinstance(value, list):
             items = self._items
             cleaned = [items.clean(item, (path, at), unknown) for at, item in enumerate(value)]
             same = all(new is old for new, old in zip(cleaned, value, strict=True))
             return value if same else cleaned
         return value
+
+    def _clean_map(self, value: Object, path: Path, unknown: list[Path]) -> Object:
+        assert self._values is not None
+        cleaned = {
+            name: self._values.clean(inner, (path, name), unknown) for name, inner in value.items() if inner is not None
+        }
+        same = len(cleaned) == len(value) and all(cleaned[name] is value[name] for name in cleaned)
+        return value if same else cleaned
 
     def _clean_object(self, value: Object, path: Path, unknown: list[Path]) -> Object:
         changed: Object = {}
@@ -116,6 +128,8 @@ class Schema:
             return
         if self._properties:
             self._check_object(value, path, causes)
+        elif self._values is not None:
+            self._check_map(value, path, causes)
         elif type(value) is list:
             self._check_list(value, path, causes)
         elif type(value) is str:
@@ -134,6 +148,15 @@ class Schema:
             node = self._properties.get(name)
             if node is not None and not node._fine(inner):
                 node.check(inner, (path, name), causes)
+
+    def _check_map(self, value: Object, path: Path, causes: list[Object]) -> None:
+        assert self._values is not None
+        most = self._raw.get("maxProperties")
+        if most is not None and len(value) > most:
+            said = f"Too many: {len(value)}: must have at most {most} items"
+            causes.append(cause("FieldValueTooMany", said, where(path)))
+        for name, inner in value.items():
+            self._values.check(inner, (path, name), causes)
 
     def _check_list(self, value: list[Any], path: Path, causes: list[Object]) -> None:
         most, least = self._raw.get("maxItems"), self._raw.get("minItems", 0)
