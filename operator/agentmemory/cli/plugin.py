@@ -6,6 +6,7 @@ A new command is a function in a module of its own, whose heavy imports are insi
 import typer
 
 from agentmemory.cli.drill import drill
+from agentmemory.cli.where import where
 from agentmemory.version import VERSION
 
 plugin = typer.Typer(
@@ -16,6 +17,7 @@ plugin = typer.Typer(
     pretty_exceptions_enable=False,
 )
 plugin.add_typer(drill, name="drill")
+plugin.command()(where)
 
 
 @plugin.command()
