@@ -34,6 +34,7 @@ CLOCK = Rule(Denied, "ClockSkewed", "set this machine's clock, or the server's")
 REDIRECT = Rule(WrongRegion, None, "")
 LACKING = Rule(Unsupported, "NotImplemented", "the server lacks this, use one that has it or do without")
 REGION_UNKNOWN = Rule(Invalid, "RegionUnknown", "name a region of this server")
+OTHER_REGION = Rule(Invalid, "RegionMismatch", "the endpoint serves another region: name its region, or its endpoint")
 BUSY = Rule(Transient, "SlowDown", _AGAIN, SLOW_DOWN)
 FAILED = Rule(Transient, "ServerFailed", _AGAIN)
 # What is not known is Transient: a wrong guess then costs retries, a wrong Invalid would leave the object lying.
@@ -57,7 +58,7 @@ CODES: dict[str, Rule] = {
     "TemporaryRedirect": REDIRECT,
     "Redirect": REDIRECT,
     "AuthorizationHeaderMalformed": REDIRECT,
-    "IllegalLocationConstraintException": REDIRECT,
+    "IllegalLocationConstraintException": OTHER_REGION,
     "NoSuchBucket": Rule(Transient, "BucketMissing", _AGAIN),
     "BucketAlreadyOwnedByYou": Rule(AlreadyOwned, "BucketAlreadyOwned", "adopt it, or choose another name"),
     "BucketAlreadyExists": Rule(

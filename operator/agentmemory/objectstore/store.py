@@ -16,10 +16,12 @@ from agentmemory.objectstore.model import (
 
 MOST = 1000
 """Objects that one DeleteObjects takes."""
+CALL_LIMIT = 90.0
+"""Seconds for one call, all its requests together."""
 
 
 class ObjectStore(Protocol):
-    """Every call ends within `client.CALL_LIMIT` seconds and raises only what `objectstore.errors` lists.
+    """Every call ends within CALL_LIMIT seconds and raises only what `objectstore.errors` lists.
 
     A `put_*` replaces the whole part; a `put_*` or `delete_*` of a part that the server lacks raises Unsupported, and
     Transient("BucketMissing") where the bucket is gone.
