@@ -9,7 +9,12 @@ from agentmemory.core.errors import Invalid
 Role = Literal["platform", "tenant", "all"]
 Transport = Literal["kopf", "list"]
 
-DEFAULT_IMAGES: Mapping[str, str] = {"kafka": "apache/kafka:{version}"}
+DEFAULT_IMAGES: Mapping[str, str] = {"kafka": "apache/kafka:{version}", "automq": "automqinc/automq:{version}"}
+IMAGE_VARIABLES: Mapping[str, str] = {
+    "kafka": "AGENTMEMORY_KAFKA_IMAGE",
+    "automq": "AGENTMEMORY_AUTOMQ_IMAGE",
+    "kafka-tiered": "AGENTMEMORY_KAFKA_TIERED_IMAGE",
+}
 
 
 @dataclass(frozen=True)
@@ -48,19 +53,24 @@ class Settings:
         return f"agent-memory-operator-{self.role}"
 
     def image(self, engine: str, version: str) -> str:
-        """The image of an engine's nodes. Raises KeyError for an engine without nodes of ours."""
+        """The image of an engine's nodes. Raises Invalid for an engine that has none unless somebody names one."""
+        if engine not in self.images:
+            raise Invalid(
+                "ImageRequired",
+                f"engine {engine} has no image of its own: name one in spec.image of the MemoryCluster, or for all of "
+                f"them in the operator's {IMAGE_VARIABLES[engine]} (docs/image-contract.md says what it must bring)",
+            )
         return self.images[engine].format(version=version)
 
 
 def from_environment(environ: Mapping[str, str], role: str | None = None) -> Settings:
     """Settings from AGENTMEMORY_* variables; `role` (from the command line) goes before AGENTMEMORY_ROLE."""
     defaults = Settings()
-    image = environ.get("AGENTMEMORY_KAFKA_IMAGE")
     return Settings(
         role=_role(role or environ.get("AGENTMEMORY_ROLE") or defaults.role),
         namespace=environ.get("AGENTMEMORY_NAMESPACE") or defaults.namespace,
         pod_name=environ.get("POD_NAME") or defaults.pod_name,
-        images={"kafka": image} if image else dict(DEFAULT_IMAGES),
+        images=_images(environ),
         cluster_namespaces=_names(environ.get("AGENTMEMORY_CLUSTER_NAMESPACES", "")),
         concurrency=int(_number(environ, "AGENTMEMORY_CONCURRENCY", defaults.concurrency, least=1)),
         discard_rate=_number(environ, "AGENTMEMORY_DISCARD_PARTITIONS_PER_SECOND", defaults.discard_rate, least=1),
@@ -71,6 +81,11 @@ def from_environment(environ: Mapping[str, str], role: str | None = None) -> Set
         lease=environ.get("AGENTMEMORY_LEASE", "true") != "false",
         s3_allow_hosts=_names(environ.get("AGENTMEMORY_S3_ALLOW_HOSTS", "")),
     )
+
+
+def _images(environ: Mapping[str, str]) -> dict[str, str]:
+    named = {engine: environ[name] for engine, name in IMAGE_VARIABLES.items() if environ.get(name)}
+    return {**DEFAULT_IMAGES, **named}
 
 
 def _role(text: str) -> Role:

@@ -8,7 +8,7 @@ from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.api.shapes import Resources
 from agentmemory.api.types import Quantity
-from agentmemory.engines.base import Disk, Node, NodePlan, Owner
+from agentmemory.engines.base import BucketPlace, Disk, Node, NodePlan, Owner, Storage
 from agentmemory.engines.pods import PodState, PodView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -43,6 +43,39 @@ def controller_plan(**changes: Any) -> NodePlan:
 def broker_plan(**changes: Any) -> NodePlan:
     fixed = {"node": Node("mem", "data", 1000, "broker", "main"), "owner": Owner("BrokerPool", "main", "uid-of-main")}
     return controller_plan(**{**fixed, **changes})
+
+
+STORAGE = Storage(
+    data=BucketPlace("agents-data", "eu-central-1", "http://s3.storage.svc:7070", path_style=True),
+    ops=BucketPlace("agents-ops", "eu-central-1", "http://s3.storage.svc:7070", path_style=True),
+    credentials="s3-credentials",
+    credentials_hash="fedcba9876543210",
+)
+
+
+def automq_model(**spec: Any) -> MemoryCluster:
+    buckets = {"dataBucketRef": {"name": "agents-data"}, "opsBucketRef": {"name": "agents-ops"}}
+    storage = {**buckets, **spec.pop("objectStorage", {})}
+    return cluster_model(**{"engine": "automq", "objectStorage": storage, **spec})
+
+
+def automq_controller(**changes: Any) -> NodePlan:
+    fixed = {
+        "cluster": automq_model(),
+        "cluster_id": "MkU3OEVBNTcwNTJENDM2Qg",
+        "image": "automqinc/automq:1.7.3",
+        "storage": STORAGE,
+    }
+    return controller_plan(**{**fixed, **changes})
+
+
+def automq_broker(**changes: Any) -> NodePlan:
+    fixed = {
+        "node": Node("mem", "data", 1000, "broker", "main"),
+        "owner": Owner("BrokerPool", "main", "uid-of-main"),
+        "disk": Disk(False, Quantity("10Gi")),
+    }
+    return automq_controller(**{**fixed, **changes})
 
 
 def pod_view(node_id: int, state: PodState = PodState.READY, **changes: Any) -> PodView:

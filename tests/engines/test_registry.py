@@ -7,13 +7,13 @@ from tests.engines.builders import broker_plan, cluster_model, pool_model
 
 
 def test_engines_by_name() -> None:
-    assert set(ENGINES) == {"kafka", "external"}
+    assert set(ENGINES) == {"kafka", "kafka-tiered", "automq", "external"}
     assert all(engine_of(name).name == name for name in ENGINES)
 
 
 def test_an_engine_of_a_newer_release() -> None:
-    with pytest.raises(Invalid, match="this operator has external, kafka"):
-        engine_of("automq")
+    with pytest.raises(Invalid, match="this operator has automq, external, kafka"):
+        engine_of("tansu")
 
 
 def test_external_has_no_nodes() -> None:

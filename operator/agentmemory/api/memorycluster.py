@@ -105,6 +105,9 @@ class ObjectStorage(SpecModel):
     latency_class: Literal["Low", "Balanced", "Economy"] = "Balanced"
     """How long a record waits to be written together with others: Low 20 ms, Balanced 100 ms, Economy 250 ms. The
     shorter, the more requests are paid for: up to 50, 10 or 4 a second and broker."""
+    zone_router: bool = False
+    """Whether clients whose client.id holds `automq_az=<zone>` are served by brokers of their zone
+    (`automq.zonerouter.channels`): worth it where traffic between zones costs money; more requests, more latency."""
 
 
 class Tiering(SpecModel):

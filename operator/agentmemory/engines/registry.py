@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 from agentmemory.core.errors import Invalid
+from agentmemory.engines.automq.engine import AutoMQEngine
 from agentmemory.engines.base import Engine
 from agentmemory.engines.external.engine import ExternalEngine
 from agentmemory.engines.kafka.engine import KafkaEngine
+from agentmemory.engines.kafka_tiered.engine import TieredKafkaEngine
 
-ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in (KafkaEngine(), ExternalEngine())}
+_ALL: tuple[Engine, ...] = (KafkaEngine(), TieredKafkaEngine(), AutoMQEngine(), ExternalEngine())
+ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in _ALL}
 
 
 def engine_of(name: str) -> Engine:
