@@ -50,4 +50,4 @@ def _told(error: OperatorError) -> str:
 def _be_quiet() -> None:
     """Libraries' logs are not for the person: what matters comes as an error."""
     logging.disable(logging.CRITICAL)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL + 1))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
