@@ -103,6 +103,16 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class SecretSettings:
+    """A Secret each of whose keys is a setting of an engine's plugin. Never the values."""
+
+    secret: str
+    names: tuple[str, ...]
+    hash: str
+    """Fingerprint of what is in it: changed values roll the pods."""
+
+
+@dataclass(frozen=True)
 class NodePlan:
     """One node as it should be: everything that its objects are built from."""
 
@@ -119,6 +129,8 @@ class NodePlan:
     """Whether an empty volume may become an initial voter; not part of the pod's hash."""
     storage: Storage | None = None
     """The buckets behind the cluster, for engines that keep data in any."""
+    settings: SecretSettings | None = None
+    """Settings of the engine's plugin that no rendered file may hold."""
 
 
 class Engine(Protocol):

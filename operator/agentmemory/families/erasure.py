@@ -23,14 +23,14 @@ from datetime import timedelta
 from functools import lru_cache
 
 from agentmemory.domain.units import format_duration, milliseconds
+from agentmemory.engines.remote import TASK_INTERVAL
 
 CLOCK_AHEAD = timedelta(hours=1)
 FILE_DELETE_DELAY = timedelta(minutes=1)
 RETENTION_CHECK = timedelta(minutes=5)
 LONGEST_SEGMENT = timedelta(days=7)
 SHORTEST_SEGMENT = timedelta(hours=1)
-REMOTE_ROUND = timedelta(seconds=30)
-"""What engine kafka-tiered sets `remote.log.manager.task.interval.ms` to."""
+REMOTE_ROUND = TASK_INTERVAL
 REMOTE_DELETION = timedelta(minutes=10)
 CLEANING = timedelta(hours=1)
 SHORTEST_LAG = timedelta(hours=1)

@@ -136,6 +136,7 @@ def _format(plan: NodePlan, shape: Shape, mode: FormatMode) -> dict[str, Any]:
     made = _container(plan, "format", "format.sh", environment)
     if plan.node.role == "controller":
         made["volumeMounts"].append({"name": "quorum", "mountPath": names.QUORUM, "readOnly": True})
+    made["volumeMounts"] += shape.additions(plan).mounts  # it reads the same file, with what that refers to
     return made
 
 
