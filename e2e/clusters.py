@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 import yaml
 
-from e2e.stand import gotools, kafka_image, operator_image, paths, stand
+from e2e.stand import gotools, images, kafka_image, oci, operator_image, paths, stand
 from e2e.stand.audit import AuditLog
 from e2e.stand.shell import StandError, run
 
@@ -63,6 +63,9 @@ class Cluster(Protocol):
     def load_image(self, archive: Path) -> None:
         """Give every node the images of an archive (`docker save`, OCI)."""
 
+    def provide(self, image: oci.Image) -> None:
+        """Give every node an image that was assembled here; UnavailableError on somebody else's cluster."""
+
     def nodes(self) -> list[str]: ...
 
     def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
@@ -98,6 +101,12 @@ class Base:
 
     def kubectl(self, *args: str) -> str:
         return run([self.kubectl_program, *args], env={**os.environ, "KUBECONFIG": str(self.kubeconfig)})
+
+    def load_image(self, archive: Path) -> None:
+        raise NotImplementedError
+
+    def provide(self, image: oci.Image) -> None:
+        self.load_image(image.archive())
 
     def nodes(self) -> list[str]:
         return self.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
@@ -146,6 +155,9 @@ class StandCluster(Base):
     def load_image(self, archive: Path) -> None:
         for node in self.stand.nodes():
             node.runtime.load_archive(archive)
+
+    def provide(self, image: oci.Image) -> None:
+        images.load(self.stand.nodes(), [image])
 
     def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
         which = f'?(@.name=="{container}")' if container else "0"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 from rich.console import Console
 
-from e2e.clusters import Cluster
+from e2e import automq_image as automq
+from e2e.clusters import Cluster, UnavailableError
 from e2e.demo.recorder import Recorder
 from e2e.demo.story import PLATFORM, TEAM, Story
 from e2e.kubectl import Kubectl
+from e2e.objectstore import Keys, ObjectStoreServer
 from e2e.release import Release
 from e2e.setup import kubectl_of, release_on
 
@@ -42,3 +46,42 @@ def platform_namespace(story: Story) -> str:
 @pytest.fixture
 def team_namespace(story: Story) -> str:
     return TEAM
+
+
+@pytest.fixture(scope="session")
+def objectstore(cluster: Cluster, kubectl: Kubectl) -> Iterator[ObjectStoreServer]:
+    """The S3 server, started for the first test that asks for it."""
+    server = ObjectStoreServer(cluster, kubectl)
+    try:
+        server.start()
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3_credentials(objectstore: ObjectStoreServer, kubectl: Kubectl) -> Iterator[Callable[[str, str], Keys]]:
+    """Makes a user of the S3 server for this test alone, and a Secret with its keys: `(namespace, name) -> Keys`."""
+    made: list[tuple[str, str, Keys]] = []
+
+    def make(namespace: str, name: str) -> Keys:
+        keys = objectstore.new_user(name)
+        kubectl.ensure_namespace(namespace)
+        kubectl.put_secret(namespace, name, keys.secret_data())
+        made.append((namespace, name, keys))
+        return keys
+
+    yield make
+    for namespace, name, keys in made:
+        kubectl.delete("secret", name, namespace)
+        objectstore.remove_user(keys.access)
+
+
+@pytest.fixture(scope="session")
+def automq_image(cluster: Cluster) -> str:
+    """The name of AutoMQ's image, on every node or to be pulled; skips with the reason where there is none."""
+    try:
+        return automq.provide(cluster)
+    except UnavailableError as reason:
+        pytest.skip(str(reason))

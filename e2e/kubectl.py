@@ -61,6 +61,12 @@ class Kubectl:
         scope = ("-n", namespace) if namespace else ()
         self("delete", kind, name, *scope, "--ignore-not-found", *extra, timeout=timeout)
 
+    def put_secret(self, namespace: str, name: str, data: dict[str, str]) -> None:
+        """Write a Secret by the server's own apply: kubectl's would keep the values in an annotation."""
+        metadata = {"name": name, "namespace": namespace}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
+        self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(secret))
+
     def ensure_namespace(self, name: str) -> None:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 

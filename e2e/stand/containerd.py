@@ -55,6 +55,15 @@ class Containerd:
         if any(row[0] == image.reference and row[2] == f"sha256:{image.manifest}" for row in rows):
             return False
         known = run([*self._ctr, "content", "ls", "-q"]).split()
+        said = self._import(image, frozenset(word.removeprefix("sha256:") for word in known))
+        if said:  # containerd clears away what an older image of this name alone had, also while this one is taken
+            said = self._import(image, frozenset())
+        if said:
+            raise StandError(f"{self.socket} does not take the image {image.name}: {said}")
+        return True
+
+    def _import(self, image: oci.Image, known: frozenset[str]) -> str:
+        """Imports it but for the blobs that are known; what was wrong, nothing when it went well."""
         importing = [*map(str, self._ctr), "images", "import", "-"]
         with subprocess.Popen(
             importing, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -62,11 +71,9 @@ class Containerd:
             assert process.stdin is not None
             assert process.stderr is not None
             with process.stdin:
-                image.write(process.stdin, frozenset(word.removeprefix("sha256:") for word in known))
-            said = process.stderr.read().decode(errors="replace")
-        if process.returncode:
-            raise StandError(f"{self.socket} does not take the image {image.name}: {said.strip()}")
-        return True
+                image.write(process.stdin, known)
+            said = process.stderr.read().decode(errors="replace").strip()
+        return said or f"ctr ended with {process.returncode}" if process.returncode else ""
 
     def load_archive(self, archive: Path) -> None:
         """Imports an image archive of any kind that containerd reads."""

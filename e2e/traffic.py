@@ -1,0 +1,151 @@
+"""Numbered records written while something breaks: what was acknowledged, when, and what is read back."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from e2e.kubectl import until
+
+RETRY: dict[str, Any] = {"request_timeout_ms": 4000, "reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 250}
+
+
+@contextmanager
+def lost_sockets_collected() -> Iterator[None]:
+    """kafka-python leaves the sockets of broken connections to the garbage collector: here they end without a word."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            yield
+        finally:
+            gc.collect()
+
+
+def make_topic(address: str, topic: str, partitions: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=address)
+    try:
+        admin.create_topics([NewTopic(topic, partitions, 1)])
+    finally:
+        admin.close()
+
+
+@dataclass
+class Writer:
+    """Writes records `<run>-0`, `<run>-1`, ... until told to stop or `most` are sent; a thread of this process."""
+
+    address: str
+    topic: str
+    run: str
+    most: int
+    rate: float = 0.0
+    acknowledged: dict[int, float] = field(default_factory=dict)
+    failed: dict[int, BaseException] = field(default_factory=dict)
+    sent: int = 0
+    _end: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The writer at work; at the end all that was sent is acknowledged or failed."""
+        thread = threading.Thread(target=self._write, name=f"writer-{self.run}", daemon=True)
+        with lost_sockets_collected():
+            thread.start()
+            try:
+                yield self
+            except BaseException:
+                self._end.set()
+                raise
+            finally:
+                thread.join()
+
+    def _write(self) -> None:
+        producer = KafkaProducer(
+            bootstrap_servers=self.address,
+            acks="all",
+            enable_idempotence=False,
+            linger_ms=20,
+            batch_size=256 * 1024,
+            delivery_timeout_ms=120_000,
+            retry_backoff_ms=50,
+            **RETRY,
+        )
+        began = time.monotonic()
+        for number in range(self.most):
+            if self._end.is_set():
+                break
+            due = began + number / self.rate if self.rate else 0.0
+            if self.rate and (early := due - time.monotonic()) > 0:
+                time.sleep(early)
+            future = producer.send(self.topic, key=str(number).encode(), value=f"{self.run}-{number}".encode())
+            future.add_callback(self._taken, number)
+            future.add_errback(self._refused, number)
+            self.sent = number + 1
+        producer.flush(timeout=150)
+        producer.close(timeout=5)
+
+    def _taken(self, number: int, _: Any) -> None:
+        self.acknowledged[number] = time.monotonic()
+
+    def _refused(self, number: int, error: BaseException) -> None:
+        self.failed[number] = error
+
+    def reached(self, count: int, seconds: float = 120) -> None:
+        until(
+            lambda: len(self.acknowledged) >= count,
+            seconds,
+            lambda: f"{len(self.acknowledged)} of {count} records are acknowledged",
+            every=0.05,
+        )
+
+    def first_after(self, moment: float, seconds: float = 60) -> float:
+        """Seconds from a moment (monotonic) until the first acknowledgement after it."""
+        until(lambda: self._after(moment) is not None, seconds, lambda: "nothing is acknowledged any more", every=0.02)
+        return (self._after(moment) or moment) - moment
+
+    def _after(self, moment: float) -> float | None:
+        return min((at for at in list(self.acknowledged.values()) if at > moment), default=None)
+
+    def silences(self, since: float) -> float:
+        """The longest time without an acknowledgement after a moment."""
+        moments = [since, *sorted(at for at in list(self.acknowledged.values()) if at > since)]
+        return max((later - earlier for earlier, later in itertools.pairwise(moments)), default=0.0)
+
+
+def read_back(address: str, topic: str, run: str, expected: int, seconds: float = 90) -> set[int]:
+    """The numbers of the run's records, read from the topic's start until `expected` are there or time is up."""
+    with lost_sockets_collected():
+        return _read(address, topic, run, expected, seconds)
+
+
+def _read(address: str, topic: str, run: str, expected: int, seconds: float) -> set[int]:
+    consumer = KafkaConsumer(
+        bootstrap_servers=address,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=200,
+        **RETRY,
+    )
+    found: set[int] = set()
+    try:
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(partitions)
+        consumer.seek_to_beginning()
+        end = time.monotonic() + seconds
+        while len(found) < expected and time.monotonic() < end:
+            for records in consumer.poll(timeout_ms=500, max_records=5000).values():
+                for record in records:
+                    name, _, number = record.value.decode().rpartition("-")
+                    if name == run:
+                        found.add(int(number))
+    finally:
+        consumer.close()
+    return found
