@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from agentmemory.api.base import parse
 from agentmemory.api.memorybucket import MemoryBucket
 from agentmemory.api.memorycluster import MemoryCluster, Region
-from agentmemory.clusters import places, policy, status
-from agentmemory.clusters.places import REGION_LABEL, Machine, View, Volume
+from agentmemory.clusters import policy, status
 from agentmemory.domain.regions import Place
+from agentmemory.engines import places
+from agentmemory.engines.places import REGION_LABEL, Machine, View, Volume
 from tests.clusters.test_policy import world
 from tests.engines.builders import cluster_model
 

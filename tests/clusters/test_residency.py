@@ -6,10 +6,10 @@ import pytest
 
 from agentmemory.api.labels import ADOPT_VOLUMES, REGION
 from agentmemory.clusters.machines import BELIEVED
-from agentmemory.clusters.places import REGION_LABEL
 from agentmemory.clusters.residency import SELECTED_NODE, bucket_names, buckets_of, clusters_on
 from agentmemory.core.key import Key
 from agentmemory.core.store import Store
+from agentmemory.engines.places import REGION_LABEL
 from tests.engines.builders import cluster_model
 from tests.engines.stage import CLUSTER_KEY, NAMESPACE, Stage, cluster, pool
 from tests.fakekube.fixture import World

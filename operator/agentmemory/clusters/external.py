@@ -5,7 +5,6 @@ from typing import Any
 from agentmemory.api.conditions import Phase, progressing, ready, stalled, to_conditions
 from agentmemory.api.enforcement import to_list, unverified
 from agentmemory.api.memorycluster import External, MemoryCluster
-from agentmemory.clusters import places
 from agentmemory.clusters.handover import hand_over_as_is
 from agentmemory.clusters.policy import region_trouble
 from agentmemory.clusters.status import places_of, region_entries
@@ -13,6 +12,7 @@ from agentmemory.context import Context
 from agentmemory.core.errors import Denied, Invalid, OperatorError, Transient
 from agentmemory.core.key import Key
 from agentmemory.core.outcome import Again, Done, Outcome
+from agentmemory.engines import places
 from agentmemory.engines.apply import Tools
 from agentmemory.engines.shared import text_of
 from agentmemory.kafka.credentials import Credentials

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from agentmemory.clusters.places import UNREAD, Machine
 from agentmemory.core.clock import Clock
 from agentmemory.core.errors import Denied, Transient
 from agentmemory.core.key import Key
+from agentmemory.engines.places import UNREAD, Machine
 from agentmemory.kube.client import KubeClient
 
 # Seconds for which a machine is believed to be where it was: a place changes by somebody's mistake or lie only.

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 
 from agentmemory.api.conditions import Phase, progressing, ready, refused, stalled
 from agentmemory.api.memorycluster import MemoryCluster
-from agentmemory.clusters import places
-from agentmemory.clusters.places import View
 from agentmemory.clusters.world import World
 from agentmemory.core.errors import Denied, Invalid
 from agentmemory.domain.regions import Place
+from agentmemory.engines import places
 from agentmemory.engines.kafka import certificates, quorum
+from agentmemory.engines.places import View
 from agentmemory.engines.pods import PodState
 from agentmemory.engines.residency import WAY_OUT, broken_links, text_of
 

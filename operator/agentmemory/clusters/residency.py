@@ -14,14 +14,14 @@ from agentmemory.api.base import parse
 from agentmemory.api.labels import REGION
 from agentmemory.api.memorybucket import MemoryBucket
 from agentmemory.api.memorycluster import MemoryCluster
-from agentmemory.clusters import places
 from agentmemory.clusters.machines import Machines
-from agentmemory.clusters.places import View, Volume
 from agentmemory.clusters.world import World
 from agentmemory.core.errors import Invalid
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.store import Store
+from agentmemory.engines import places
 from agentmemory.engines.apply import Tools
+from agentmemory.engines.places import View, Volume
 from agentmemory.engines.roster import belonging
 
 Object = dict[str, Any]

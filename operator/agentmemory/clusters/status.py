@@ -8,11 +8,11 @@ from agentmemory.api.base import EnforcementEntry
 from agentmemory.api.conditions import Phase, to_conditions
 from agentmemory.api.enforcement import enforced, to_list, unverified
 from agentmemory.api.memorycluster import MemoryCluster
-from agentmemory.clusters import places
 from agentmemory.clusters.desired import client_bootstrap
 from agentmemory.clusters.world import World
 from agentmemory.domain.names import FIRST_BROKER_ID
 from agentmemory.domain.regions import Place
+from agentmemory.engines import places
 from agentmemory.engines.kafka import names
 from agentmemory.engines.kafka.quorum import Quorum
 from agentmemory.engines.pods import PodState

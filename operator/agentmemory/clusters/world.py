@@ -10,7 +10,6 @@ from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase
 from agentmemory.api.labels import ADOPT_VOLUMES, CLUSTER_ID, DIRECTORY_ID, ROLE
 from agentmemory.api.memorycluster import MemoryCluster
-from agentmemory.clusters.places import View
 from agentmemory.context import Context
 from agentmemory.core.errors import Invalid, Transient
 from agentmemory.core.key import Key
@@ -21,6 +20,7 @@ from agentmemory.engines.base import Engine, Node, Owner
 from agentmemory.engines.kafka import certificates, names, objects, quorum
 from agentmemory.engines.kafka.quorum import Claim, Evidence
 from agentmemory.engines.placement import Lost
+from agentmemory.engines.places import View
 from agentmemory.engines.pods import PodView
 from agentmemory.engines.registry import engine_of
 from agentmemory.engines.roster import belonging, pods
