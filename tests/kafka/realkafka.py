@@ -123,10 +123,13 @@ class Node:
 class RealKafka:
     """A context manager. Node ids as the operator gives them: controllers below 1000, brokers from 1000."""
 
-    def __init__(self, folder: Path, brokers: int = 1, controllers: int = 1, heap: str = HEAP) -> None:
-        """`heap`: of each broker, as Java writes it (`1g`); controllers and tools have HEAP."""
+    def __init__(
+        self, folder: Path, brokers: int = 1, controllers: int = 1, heap: str = HEAP, properties: str = ""
+    ) -> None:
+        """`heap`: of each broker, as Java writes it (`1g`); controllers and tools have HEAP. `properties`: of all."""
         self.folder = folder
         self._heap = heap
+        self._properties = properties
         self.authority = Authority()
         self.cluster_id = id_text(uuid.uuid4()).replace("-", "A")
         self.nodes: dict[int, Node] = {}
@@ -211,7 +214,7 @@ class RealKafka:
             folder=folder,
             session=SESSION_MS,
         )
-        (folder / "server.properties").write_text(common + listeners)
+        (folder / "server.properties").write_text(common + listeners + self._properties)
         heap = self._heap if role == "broker" else HEAP
         command = self._java("kafka.Kafka", str(folder / "server.properties"), heap=heap)
         self.nodes[node_id] = Node(node_id, folder, ports, command)

@@ -1,0 +1,85 @@
+"""The calls of AutoMQ on the wire, by the operator's own codecs and errors."""
+
+import pytest
+
+from agentmemory.core.errors import Invalid, OperatorError, Transient
+from agentmemory.kafka.admin import KafkaAdmin
+from agentmemory.kafka.model import NewTopicSpec, PartitionRef, or_raise
+from agentmemory.kafka.nodes import ACTIVE, FENCED
+from tests.automqstandin.front import Call
+from tests.automqstandin.standin import FrontedKafka, StandIn
+from tests.kafka.conftest import eventually
+
+pytestmark = pytest.mark.kafka
+
+TOPIC = "acme.standin.events"
+REF = PartitionRef(TOPIC, 0)
+
+
+async def test_nodes_follow_the_real_brokers(fronted_kafka: FrontedKafka, standin: StandIn, admin: KafkaAdmin) -> None:
+    """A broker comes, hosts, is drained and stops: each call that a drain makes, as AutoMQ answers it."""
+    assert await admin.next_node_id(fronted_kafka.cluster_id) == 1001
+    broker = fronted_kafka.start_broker(1001)
+    await standin.front(1001)
+    nodes = await eventually(admin.get_nodes, lambda found: set(found) == {1000, 1001})
+    assert nodes[1001].state == ACTIVE
+    assert (await admin.describe_cluster()).brokers[1001].port == fronted_kafka.fronts[1001]
+
+    or_raise(await admin.create_topics([NewTopicSpec(TOPIC, 1, 1)]))
+    await eventually(admin.placements, lambda found: REF in found)
+    or_raise({"moved": (await admin.reassign({REF: [1001]}))[REF]})
+    await eventually(admin.placements, lambda found: found[REF] == (1001,))
+    assert await admin.list_reassignments() == {}
+    assert (await admin.get_nodes([1001]))[1001].open_streams
+
+    with pytest.raises(Transient) as refused:
+        await admin.unregister_broker(1001)
+    assert refused.value.reason == "UnregisterNodeWithOpenStreams"
+
+    or_raise({"moved": (await admin.reassign({REF: [1000]}))[REF]})
+    await eventually(admin.placements, lambda found: found[REF] == (1000,))
+    broker.stop()
+    await eventually(admin.get_nodes, lambda found: found[1001].state == FENCED and not found[1001].open_streams)
+    standin.state.locked.add(1001)
+    with pytest.raises(Transient) as refused:
+        await admin.unregister_broker(1001)
+    assert refused.value.reason == "NodeLocked"
+    assert (await admin.get_nodes())[1001].locked
+    standin.state.locked.clear()
+    await admin.unregister_broker(1001)
+    await eventually(admin.get_nodes, lambda found: set(found) == {1000})
+    await admin.unregister_broker(1001)
+    or_raise(await admin.delete_topics(names=[TOPIC]))
+    unregistered = [call for call in standin.calls if call.name == "unregister"]
+    assert [call.code for call in unregistered] == [-1, 515, 0, 0]
+
+
+async def test_the_list_of_excluded_brokers(standin: StandIn, admin: KafkaAdmin) -> None:
+    standin.state.excluded = ("7",)
+    await admin.exclude_broker(1001)
+    await admin.exclude_broker(1001)
+    assert await admin.excluded_brokers() == {7, 1001}
+    await admin.readmit_broker(1001)
+    await admin.readmit_broker(1001)
+    assert await admin.excluded_brokers() == {7}
+    assert standin.calls == [Call("exclude", (1001,)), Call("exclude", (1001,))] + [Call("readmit", (1001,))] * 2
+
+
+async def test_a_refused_move_names_its_partition(admin: KafkaAdmin) -> None:
+    none = PartitionRef("acme.standin.none", 3)
+    error = (await admin.reassign({none: [1000]}))[none]
+    assert isinstance(error, OperatorError)
+    assert "acme.standin.none-3" in error.message
+
+
+async def test_apache_kafka_says_that_it_does_not_know_the_calls(fronted_kafka: FrontedKafka) -> None:
+    """Past the fronts: what is not in ApiVersions is not sent."""
+    admin = KafkaAdmin(fronted_kafka.credentials())
+    try:
+        for call in (admin.get_nodes(), admin.next_node_id("x")):
+            with pytest.raises(Invalid) as unknown:
+                await call
+            assert unknown.value.reason == "UnsupportedVersion"
+        assert await admin.excluded_brokers() == frozenset()
+    finally:
+        await admin.close()
