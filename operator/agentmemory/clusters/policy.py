@@ -6,12 +6,11 @@ from agentmemory.api.conditions import Phase, progressing, ready, refused, stall
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.clusters.world import World
 from agentmemory.core.errors import Denied, Invalid
-from agentmemory.domain.regions import Place
 from agentmemory.engines import places
 from agentmemory.engines.kafka import certificates, quorum
 from agentmemory.engines.places import View
 from agentmemory.engines.pods import PodState
-from agentmemory.engines.residency import WAY_OUT, broken_links, text_of
+from agentmemory.engines.residency import trouble
 
 Check = Callable[[World], Phase | None]
 
@@ -28,13 +27,13 @@ def region_is_consistent(world: World) -> Phase | None:
 
 def data_stays_in_region(world: World) -> Phase | None:
     """No bucket elsewhere, and no volume that was first used for another region."""
-    return None if world.view is None else _violated(world.view, places.fixed(world.view), refused)
+    return None if world.view is None else trouble(world.cluster, places.fixed(world.view))
 
 
 def region_trouble(cluster: MemoryCluster) -> Phase | None:
     """What the declaration alone shows: for a cluster that somebody else runs."""
     view = places.view_of(cluster)
-    return None if view is None else _contradicts(view) or _violated(view, places.fixed(view), refused)
+    return None if view is None else _contradicts(view) or trouble(cluster, places.fixed(view))
 
 
 def volumes_are_ours(world: World) -> Phase | None:
@@ -88,7 +87,7 @@ def something_could_not_be_done(world: World) -> Phase | None:
 
 def nodes_are_in_region(world: World) -> Phase | None:
     """Machines, too: asked after the roll-out, which may be what takes the pods off a wrong one."""
-    return None if world.view is None else _violated(world.view, world.places, stalled)
+    return trouble(world.cluster, world.places, stalled)
 
 
 def controllers_are_up(world: World) -> Phase | None:
@@ -188,16 +187,6 @@ def _contradicts(view: View | None) -> Phase | None:
         "RegionContradiction",
         f"spec.region declares {view.region.name}, and {' and '.join(wrong)}; name those of the region",
     )
-
-
-def _violated(view: View, found: Iterable[Place], phase: Callable[[str, str], Phase]) -> Phase | None:
-    """The chain of reasons from the cluster to each place that is not in its region."""
-    wrong = [place for place in found if place.state == "Violated"]
-    if not wrong:
-        return None
-    region = view.region.name
-    first = f"{text_of(view.cluster)} declares {region}"
-    return phase("RegionViolated", "; ".join([first, *broken_links(wrong, region), WAY_OUT]))
 
 
 def _is_broker(world: World, node_id: int) -> bool:

@@ -3,13 +3,17 @@
 Tenants and families read a MemoryCluster's `status.places`; kinds do not import each other, so it is here.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agentmemory.api.base import EnforcementEntry
+from agentmemory.api.conditions import Phase, refused
 from agentmemory.api.enforcement import enforced, unverified
+from agentmemory.api.memorybucket import MemoryBucket
 from agentmemory.api.memorycluster import MemoryCluster, PlaceStatus
 from agentmemory.domain import regions
+from agentmemory.engines import places
 
 # Places that a message names one by one; the status has them all.
 NAMED = 3
@@ -36,6 +40,27 @@ def chain(first: Iterable[str], cluster: MemoryCluster) -> str:
     declares = f"its cluster {cluster.metadata.namespace}/{cluster.metadata.name} declares "
     links = [*first, declares + (region_of(cluster) or "no region"), *broken(cluster)]
     return "; ".join([*links, WAY_OUT])
+
+
+def trouble(
+    cluster: MemoryCluster, found: Iterable[regions.Place], phase: Callable[[str, str], Phase] = refused
+) -> Phase | None:
+    """The chain of reasons from the cluster to each of these places that is not in its region."""
+    wrong = [place for place in found if place.state == "Violated"]
+    if not wrong:
+        return None
+    region = region_of(cluster) or "no region"
+    links = [f"{text_of(cluster)} declares {region}", *broken_links(wrong, region)]
+    return phase("RegionViolated", "; ".join([*links, WAY_OUT]))
+
+
+def buckets_elsewhere(cluster: MemoryCluster, buckets: Iterable[MemoryBucket]) -> Phase | None:
+    """Buckets on which no node of the cluster may be built, made anew somewhere else under their old names too."""
+    view = places.view_of(cluster)
+    if view is None:
+        return None
+    named = {bucket.metadata.name: bucket for bucket in buckets}
+    return trouble(cluster, places.buckets(replace(view, buckets=named)))
 
 
 def broken(cluster: MemoryCluster) -> list[str]:

@@ -17,6 +17,7 @@ from agentmemory.core.key import Key
 from agentmemory.core.store import Store
 from agentmemory.engines.apply import Tools
 from agentmemory.engines.base import BucketPlace, Storage
+from agentmemory.engines.residency import buckets_elsewhere
 from agentmemory.engines.shared import text_of
 
 _SHOWN = 16
@@ -85,7 +86,7 @@ async def find(tools: Tools, cluster: MemoryCluster, *, fresh: bool = False) -> 
     if not asked:
         return Found()
     buckets, phase = _look_up(tools.store, cluster.metadata.namespace, asked)
-    phase = phase or disagreement(buckets)
+    phase = phase or disagreement(buckets) or buckets_elsewhere(cluster, buckets)
     if phase is not None:
         return Found(tuple(buckets), None, phase)
     data, ops = buckets
