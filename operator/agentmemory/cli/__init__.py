@@ -45,7 +45,7 @@ def kubectl() -> None:
     """The executable `kubectl-memory`, which kubectl runs for `kubectl memory`."""
     from agentmemory.cli.plugin import plugin
 
-    plugin()
+    plugin(prog_name="kubectl memory")
 
 
 def _until_complete(main: Coroutine[Any, Any, int]) -> int:

@@ -15,6 +15,7 @@ plugin = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 plugin.add_typer(drill, name="drill")
 plugin.command()(where)

@@ -8,7 +8,9 @@ import typer
 from agentmemory.cli.options import Context, Kubeconfig, Namespace, Output, OutputOption
 
 drill = typer.Typer(
-    help="What happens when a part of a cluster is lost: told, or tried on purpose.", no_args_is_help=True
+    help="What happens when a part of a cluster is lost: told, or tried on purpose.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 

@@ -27,7 +27,8 @@ class Recovery:
         """Seconds until the node is old enough to be taken over; 0 when it is, or when its age is not known."""
         if running_since is None:
             return 0.0
-        return max(0.0, self.no_failover_before - (now - running_since).total_seconds())
+        age = max(0.0, (now - running_since).total_seconds())  # a person's clock may be behind the cluster's
+        return max(0.0, self.no_failover_before - age)
 
 
 AUTOMQ = Recovery(
