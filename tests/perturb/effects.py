@@ -5,6 +5,7 @@ from typing import Any
 
 from agentmemory.core.key import Key
 from tests.fakekafka import FakeKafka
+from tests.fakes3 import FakeS3
 
 UNCOUNTED = frozenset({"Event", "Lease"})
 
@@ -12,15 +13,25 @@ UNCOUNTED = frozenset({"Event", "Lease"})
 class Effects:
     """Counts by (what happened, to what)."""
 
-    def __init__(self, kafka: FakeKafka | None = None) -> None:
+    def __init__(self, kafka: FakeKafka | None = None, s3: FakeS3 | None = None) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
         self._known = things(kafka) if kafka is not None else frozenset[str]()
         self._ids = ids(kafka) if kafka is not None else {}
+        self._buckets = frozenset(s3.buckets) if s3 is not None else frozenset[str]()
 
     def kube(self, type_: str, key: Key) -> None:
         """An event of the log."""
         if type_ in ("ADDED", "DELETED") and key.kind not in UNCOUNTED:
             self.counts["created" if type_ == "ADDED" else "deleted", "/".join(key)] += 1
+
+    def s3(self, s3: FakeS3) -> None:
+        """After each write: which buckets came and went."""
+        now = frozenset(s3.buckets)
+        for name in now - self._buckets:
+            self.counts["created", f"bucket {name}"] += 1
+        for name in self._buckets - now:
+            self.counts["deleted", f"bucket {name}"] += 1
+        self._buckets = now
 
     def kafka(self, kafka: FakeKafka) -> bool:
         """After each write: what is there now that was not, and the other way round. Whether there is any."""

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from agentmemory.core.errors import OperatorError
+from agentmemory.core.errors import OperatorError, Transient
 from tests.fakekafka import Call, timed_out
 from tests.fakekube.answers import ApiError, status
 from tests.fakekube.log import Event
+from tests.fakes3 import Call as S3Call
 
 from .transport import Asked, cut
 
@@ -68,6 +69,14 @@ class Fault:
         """An error: the effect stays and the answer is lost. Of writes only."""
         return None
 
+    def s3_before(self, call: S3Call) -> OperatorError | None:
+        """An error: the call has no effect."""
+        return None
+
+    def s3_after(self, call: S3Call) -> OperatorError | None:
+        """An error: the effect stays and the answer is lost. Of writes only."""
+        return None
+
     def deliver(self, event: Event) -> list[Event]:
         """What the watch brings when this happens."""
         return [event]
@@ -79,7 +88,7 @@ class Fault:
 
 
 class Crash(Fault):
-    """The process is killed after its k-th write, to Kubernetes or to Kafka: the answer never comes."""
+    """The process is killed after its k-th write, wherever it goes to: the answer never comes."""
 
     async def kube(self, asked: Asked, effect: Callable[[], Object]) -> Object:
         try:
@@ -89,6 +98,11 @@ class Crash(Fault):
                 raise Killed
 
     def kafka_after(self, call: Call) -> OperatorError | None:
+        if self.occasion("write"):
+            raise Killed
+        return None
+
+    def s3_after(self, call: S3Call) -> OperatorError | None:
         if self.occasion("write"):
             raise Killed
         return None
@@ -192,6 +206,25 @@ class KafkaCut(Fault):
         return timed_out(call.method) if self.occasion("call") else None
 
 
+class S3Timeout(Fault):
+    """The k-th write to object storage takes effect and its answer does not come."""
+
+    def s3_after(self, call: S3Call) -> OperatorError | None:
+        return no_answer(call) if self.occasion("write") else None
+
+
+class S3Cut(Fault):
+    """The k-th call to object storage, whatever it is, has no effect and no answer."""
+
+    def s3_before(self, call: S3Call) -> OperatorError | None:
+        return no_answer(call) if self.occasion("call") else None
+
+
+def no_answer(call: S3Call) -> Transient:
+    """What comes of a call that nobody answers."""
+    return Transient("NoAnswer", f"{call.name} on bucket {call.bucket}: the server does not answer; it is tried again")
+
+
 class Dropped(Fault):
     """The k-th event never comes: the next list repairs it."""
 
@@ -277,6 +310,8 @@ FAULTS: dict[str, type[Fault]] = {
     "busy": Busy,
     "kafka-timeout": KafkaTimeout,
     "kafka-cut": KafkaCut,
+    "s3-timeout": S3Timeout,
+    "s3-cut": S3Cut,
     "dropped": Dropped,
     "doubled": Doubled,
     "delayed": Delayed,

@@ -1,4 +1,6 @@
-"""A whole country in memory: apiserver, kubelets, Kafka, one operator process. A `User` acts on it; a `Fault` strikes.
+"""A whole country in memory: apiserver, kubelets, Kafka, object storage, an operator process.
+
+A `User` acts on it; a `Fault` strikes.
 
 It can be copied at rest (`Snapshot`), so that thousands of runs begin in the middle of a scenario. Everything is in one
 task under a clock that stands still: a run is the same each time.
@@ -13,8 +15,10 @@ from typing import Any
 from unittest.mock import patch
 
 from agentmemory.brokers.reconcile import PoolReconciler
+from agentmemory.buckets.reconcile import BucketReconciler
 from agentmemory.clients.reconcile import ClientReconciler
 from agentmemory.clusters.reconcile import ClusterReconciler
+from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.queue import Priority
 from agentmemory.families.reconcile import FamilyReconciler
@@ -28,6 +32,8 @@ from tests.fakekube.cluster import FakeCluster
 from tests.fakekube.fixture import World, as_key
 from tests.fakekube.log import Event
 from tests.fakekube.server import FakeKube
+from tests.fakes3 import READS, FakeS3, FakeStores
+from tests.fakes3 import Call as S3Call
 
 from .effects import Effects
 from .faults import Fault, Killed
@@ -38,7 +44,14 @@ Object = dict[str, Any]
 SOON = 12.0
 """Seconds in which everything that can go on does so: polls, backoffs. What is slower is asked for by the list."""
 LIBRARY = f"agentmemory.kube.{'session' if find_spec('agentmemory.kube.session') else 'client'}.ApiClient"
-RECONCILERS = (ClusterReconciler, PoolReconciler, TenantReconciler, FamilyReconciler, ClientReconciler)
+RECONCILERS = (
+    ClusterReconciler,
+    PoolReconciler,
+    BucketReconciler,
+    TenantReconciler,
+    FamilyReconciler,
+    ClientReconciler,
+)
 
 
 class LocalApi:
@@ -74,6 +87,7 @@ class Process(World):
         finally:
             log.events = events
         self.ctx.leading = self._may_write
+        self.ctx.stores = FakeStores(self.land.s3)
         self._list()
 
     def _local_api(self, configuration: Any) -> LocalApi:
@@ -132,6 +146,7 @@ class Snapshot:
     cluster: FakeCluster
     clock: FakeClock
     kafka: FakeKafka
+    s3: FakeS3
     disks: dict[str, str]
     formatted: list[tuple[str, str]]
     born: dict[str, str]
@@ -156,33 +171,39 @@ class Land:
         if snapshot is None:
             self.cluster = FakeCluster(self.clock.now, faithful=True)
             self.kafka = FakeKafka(brokers=brokers, controllers=brokers)
+            self.s3 = FakeS3()
             if not brokers:
                 self.kafka.leader = -1
         else:
             self.clock.jump(snapshot.elapsed)
             self.cluster = copied(snapshot.cluster, snapshot.clock, self.clock)
             self.kafka = copy.deepcopy(snapshot.kafka)
+            self.s3 = copy.deepcopy(snapshot.s3)
             self.born, self.lives = dict(snapshot.born), Counter(snapshot.lives)
         self.process = Process(self)
         self.machines = Machines(self.process, self.kafka)
         if snapshot is None:
             self.cluster.namespace(OPERATOR)
-            settle_bystanders(self.cluster, self.kafka)
+            settle_bystanders(self.cluster, self.kafka, self.s3)
         else:
             self.machines.disks, self.machines.formatted = dict(snapshot.disks), list(snapshot.formatted)
         self.kafka.before.append(self._before)
         self.kafka.after.append(self._after)
+        self.s3.before.append(self._s3_before)
+        self.s3.after.append(self._s3_after)
         self.process.kafka(self.machines.connections)
         self.process.use(*RECONCILERS)
 
     def snapshot(self) -> Snapshot:
         """A copy of everything outside the process."""
         hooks, self.kafka.before, self.kafka.after, self.kafka.calls = (self.kafka.before, self.kafka.after), [], [], []
+        s3_hooks, self.s3.before, self.s3.after, self.s3.calls = (self.s3.before, self.s3.after), [], [], []
         try:
             return Snapshot(
                 copied(self.cluster, self.clock, self.clock),
                 self.clock,
                 copy.deepcopy(self.kafka),
+                copy.deepcopy(self.s3),
                 dict(self.machines.disks),
                 list(self.machines.formatted),
                 dict(self.born),
@@ -191,6 +212,7 @@ class Land:
             )
         finally:
             self.kafka.before, self.kafka.after = hooks
+            self.s3.before, self.s3.after = s3_hooks
 
     # --- acting as a user (see user.py) ---
 
@@ -236,7 +258,7 @@ class Land:
         self.process.pump()
         self.fault = fault
         fault.armed = True
-        self.effects = Effects(self.kafka)
+        self.effects = Effects(self.kafka, self.s3)
         self._old_view = self._present()
 
     async def close(self) -> None:
@@ -305,6 +327,23 @@ class Land:
             self.killed.set()
             raise
 
+    def _s3_before(self, call: S3Call) -> OperatorError | None:
+        if self.killed.is_set():
+            raise Killed
+        if call.name not in READS:
+            self.writes.append(f"{call.name} {call.bucket}")
+        return self.fault.s3_before(call)
+
+    def _s3_after(self, call: S3Call) -> OperatorError | None:
+        if call.name in READS:
+            return None
+        self.effects.s3(self.s3)
+        try:
+            return self.fault.s3_after(call)
+        except Killed:
+            self.killed.set()
+            raise
+
     def _waits_for_lists(self) -> bool:
         """A new leader does not work while its lists are older than its Lease (`app.Process`, `Resync.catch_up`)."""
         if not self._is_blind() or self.fault.stale_reads or self._old_view is None:
@@ -348,7 +387,7 @@ class Land:
 
     def outside(self) -> Object:
         """What is none of the operator's business."""
-        return bystanders(self.cluster, self.kafka)
+        return bystanders(self.cluster, self.kafka, self.s3)
 
 
 def copied(cluster: FakeCluster, old: FakeClock, new: FakeClock) -> FakeCluster:

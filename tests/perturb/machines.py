@@ -8,6 +8,7 @@ from tests import teams
 from tests.engines.stage import NAMESPACE, Stage
 from tests.fakekafka import FakeKafka
 from tests.fakekube.cluster import FakeCluster
+from tests.fakes3 import FakeBucket, FakeS3
 from tests.kube.objects import config_map
 
 Object = dict[str, Any]
@@ -37,7 +38,7 @@ def cannot_pull() -> Object:
     }
 
 
-def settle_bystanders(cluster: FakeCluster, kafka: FakeKafka) -> None:
+def settle_bystanders(cluster: FakeCluster, kafka: FakeKafka, s3: FakeS3) -> None:
     """Others' things, with names as near to ours as names can be."""
     for namespace in (NAMESPACE, teams.PLATFORM, teams.TEAM, OPERATOR):
         cluster.put(config_map(namespace, "theirs", a="1"))
@@ -46,6 +47,7 @@ def settle_bystanders(cluster: FakeCluster, kafka: FakeKafka) -> None:
     for name in (f"{teams.PREFIX[:-1]}s.events", "support.agents.trail2.events", "support2.agents.trail.events"):
         kafka.make(name, partitions=2, retention_ms="1000")
     kafka.scram["support.agents.bot2"] = {"SCRAM-SHA-512": ("theirs", 4096)}
+    s3.buckets["agents-data-theirs"] = FakeBucket("eu-central-1", objects={"a"})
 
 
 def plain(kind: str, namespace: str, name: str, **fields: Any) -> Object:
@@ -53,7 +55,7 @@ def plain(kind: str, namespace: str, name: str, **fields: Any) -> Object:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, **fields}
 
 
-def bystanders(cluster: FakeCluster, kafka: FakeKafka) -> Object:
+def bystanders(cluster: FakeCluster, kafka: FakeKafka, s3: FakeS3) -> Object:
     """What must be the same in the end as it was in the beginning, to the byte."""
     theirs = ("theirs", "theirs-kafka", "mem-theirs")
     objects = [
@@ -70,5 +72,6 @@ def bystanders(cluster: FakeCluster, kafka: FakeKafka) -> Object:
             for name, it in kafka.topics.items()
             if not name.startswith(ours)
         },
+        "buckets": copy.deepcopy(s3.buckets["agents-data-theirs"]),
         "users": copy.deepcopy(kafka.scram["support.agents.bot2"]),
     }

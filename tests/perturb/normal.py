@@ -12,6 +12,7 @@ from typing import Any
 
 from agentmemory.domain.ids import cluster_id_from_uid, directory_id
 from tests.fakekafka import FakeKafka
+from tests.fakes3 import FakeS3
 
 Object = dict[str, Any]
 
@@ -24,7 +25,9 @@ LONG = 20
 """A value of fewer characters is no secret, and no name for one."""
 
 
-def picture(objects: list[Object], kafka: FakeKafka, born: Mapping[str, str], *, history: bool = True) -> Object:
+def picture(
+    objects: list[Object], kafka: FakeKafka, s3: FakeS3, born: Mapping[str, str], *, history: bool = True
+) -> Object:
     """Everything by name. `history` False: without lives and generations, to compare different ways to one end."""
     tokens = _tokens(objects, kafka, born)
     pattern = re.compile("|".join(re.escape(raw) for raw in sorted(tokens, key=len, reverse=True)) or "(?!)")
@@ -42,7 +45,7 @@ def picture(objects: list[Object], kafka: FakeKafka, born: Mapping[str, str], *,
         else:
             metadata = obj["metadata"]
             found[f"{obj['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"] = painter.paint("", obj)
-    return found | _kafka(kafka, named, objects)
+    return found | _kafka(kafka, named, objects) | _s3(s3, painter)
 
 
 def differences(wanted: Object, found: Object) -> list[str]:
@@ -137,6 +140,28 @@ class _Painter:
         handed = json.loads(text)
         masked = {field: "<pem>" for field in ("cert", "key") if len(handed.get(field, "")) >= LONG}
         return {field: self._text(value) for field, value in (handed | masked).items()}
+
+
+def _s3(s3: FakeS3, painter: "_Painter") -> Object:
+    return {
+        f"bucket {name}": {
+            "tags": painter.paint("", bucket.tags),
+            "policy": painter.paint("", bucket.policy),
+            "objects": sorted(bucket.objects),
+            "settings": str(
+                (
+                    bucket.region,
+                    bucket.encryption,
+                    bucket.versioning,
+                    bucket.public_access_block,
+                    bucket.ownership,
+                    bucket.lifecycle,
+                    bucket.object_lock,
+                )
+            ),
+        }
+        for name, bucket in s3.buckets.items()
+    }
 
 
 def _kafka(kafka: FakeKafka, named: Any, objects: list[Object]) -> Object:

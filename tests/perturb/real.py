@@ -25,6 +25,8 @@ from tests.engines.stage import NAMESPACE
 from tests.fakekafka import Call as KafkaCall
 from tests.fakekafka import FakeKafka, FakePool, timed_out
 from tests.fakekube.fixture import as_key
+from tests.fakes3 import READS, FakeS3, FakeStores
+from tests.fakes3 import Call as S3Call
 from tests.faultproxy import Call, DropAfter, DropBefore, FaultProxy
 
 from .machines import OPERATOR, plain
@@ -59,6 +61,7 @@ class Country:
     watching: Watching
     nodes: bool
     kafka: FakeKafka = field(init=False)
+    s3: FakeS3 = field(default_factory=FakeS3)
     killed: asyncio.Event = field(default_factory=asyncio.Event)
     born: dict[str, str] = field(default_factory=dict)
     deaths: int = 0
@@ -69,6 +72,7 @@ class Country:
         if self.nodes:
             self.kafka.leader = -1
         self.kafka.after.append(self._after)
+        self.s3.after.append(self._s3_after)
         self._strike_at = 0
         self._mode = ""
         self._count = 0
@@ -144,6 +148,16 @@ class Country:
         self._struck(Call("", ""))
         raise asyncio.CancelledError
 
+    def _s3_after(self, call: S3Call) -> None:
+        if self.killed.is_set():
+            raise asyncio.CancelledError
+        if call.name in READS or self._mode != "crash":
+            return
+        self._count += 1
+        if self._count == self._strike_at:
+            self._struck(Call("", ""))
+            raise asyncio.CancelledError
+
     # --- running ---
 
     async def live(self) -> None:
@@ -167,7 +181,9 @@ class Country:
 
     def _new_process(self) -> Process:
         settings = Settings(role="all", port=0, lease=False, namespace=OPERATOR, engine_poll=0.3, watch=self.watching)
-        return Process(settings, self.proxy.configuration, kafka=FakePool(self.kafka), pace=PACE)
+        return Process(
+            settings, self.proxy.configuration, kafka=FakePool(self.kafka), stores=FakeStores(self.s3), pace=PACE
+        )
 
     async def objects(self) -> list[Object]:
         """Everything in the scenario's namespaces."""
@@ -178,7 +194,7 @@ class Country:
         objects = [_undressed(obj) for obj in await self.objects()]
         for obj in objects:
             self.born.setdefault(obj["metadata"]["uid"], f"{'/'.join(key_of(obj))}#1")
-        found = picture(objects, self.kafka, self.born, history=False)
+        found = picture(objects, self.kafka, self.s3, self.born, history=False)
         return {name: it for name, it in found.items() if "theirs" not in name}
 
     async def until_quiet(self) -> Object:
@@ -204,7 +220,7 @@ class Country:
 
     def _writes(self) -> int:
         made = sum(number for line, number in self._table().items() if not line.startswith(("get", "list", "watch")))
-        return made + len(self.kafka.writes())
+        return made + len(self.kafka.writes()) + len(self.s3.writes)
 
     def _lists(self) -> int:
         return self.proxy.counts.total(verb="list", kind="MemoryCluster", agent=AGENT)

@@ -84,7 +84,7 @@ async def walk(kind: str, steps: Sequence[Step]) -> tuple[Snapshot, Object]:
             await step.act(made)
             await made.settle()
         objects = made.objects()
-        return made.snapshot(), picture(objects, made.kafka, made.born, history=False)
+        return made.snapshot(), picture(objects, made.kafka, made.s3, made.born, history=False)
 
 
 async def reference(scenario: Scenario, number: int) -> Reference:
@@ -98,8 +98,8 @@ async def reference(scenario: Scenario, number: int) -> Reference:
             objects = made.objects()
             _REFERENCES[name] = Reference(
                 before,
-                picture(objects, made.kafka, made.born),
-                picture(objects, made.kafka, made.born, history=False),
+                picture(objects, made.kafka, made.s3, made.born),
+                picture(objects, made.kafka, made.s3, made.born, history=False),
                 made.effects.counts,
             )
     return _REFERENCES[name]
@@ -134,7 +134,7 @@ async def findings(where: Coordinates) -> tuple[list[str], bool]:
         objects = made.objects()
         found += [
             line
-            for line in differences(wanted.picture, picture(objects, made.kafka, made.born))
+            for line in differences(wanted.picture, picture(objects, made.kafka, made.s3, made.born))
             if not (line.startswith(".Event/") and " is missing" in line)  # a courtesy: a crash may swallow one
         ]
         found += [f"effects: {line}" for line in unequal(wanted.effects, made.effects.counts)]

@@ -4,12 +4,15 @@ import base64
 from typing import Any
 
 from agentmemory.api.labels import ADOPT_VOLUMES, PAUSED
+from agentmemory.objectstore.model import LifecycleRule
 from tests import teams
+from tests.buckets import worlds as bucket_worlds
 from tests.engines import stage
+from tests.fakes3 import FakeBucket, FakeS3
 from tests.teams import CLIENT_KEY, CLUSTER_KEY, FAMILY_KEY, PLATFORM, PREFIX, TEAM, TENANT_KEY, client, family, topic
 
 from .machines import NOWHERE
-from .user import Object, Scenario, Step, User, delete, edit, in_kafka, put, scale
+from .user import Object, Scenario, Step, User, delete, edit, in_kafka, in_s3, put, scale
 
 MEM, POOL = stage.CLUSTER_KEY, stage.POOL_KEY
 OTHERS = "other-agents"
@@ -409,6 +412,96 @@ MEMORY_CLIENTS = (
     ),
 )
 
+BUCKET, BUCKET_NAME = bucket_worlds.KEY, bucket_worlds.KEY.name
+bucket = bucket_worlds.declared
+KEYS = (put("keys", bucket_worlds.SECRET),)
+WITH_BUCKET = (*KEYS, put("bucket", bucket()))
+RESCUE = "arn:aws:iam::111122223333:role/rescue"
+
+
+def walled(network: str) -> Object:
+    """A policy that lets in from one network alone; the operator is in 10.0.0.0/8."""
+    return {"policy": {"sourceCidrs": [network], "breakGlassPrincipals": [RESCUE]}}
+
+
+def _found(s3: FakeS3) -> None:
+    s3.buckets[BUCKET_NAME] = FakeBucket("eu-central-1", tags={"cost-center": "7"})
+
+
+def _by_hand(s3: FakeS3) -> None:
+    found = s3.buckets[BUCKET_NAME]
+    found.encryption, found.public_access_block, found.policy = None, None, None
+    found.lifecycle = (LifecycleRule("cheap", expire_days=1),)
+
+
+MEMORY_BUCKETS = (
+    Scenario("bucket-create", (put("born", bucket()),), given=KEYS),
+    Scenario(
+        "bucket-late-keys",
+        (
+            put("bucket-first", bucket(creation="Create", deletionPolicy="Delete")),
+            put("its-keys", bucket_worlds.SECRET),
+        ),
+        fresh={"its-keys": (*KEYS, put("born", bucket(creation="Create", deletionPolicy="Delete")))},
+    ),
+    Scenario("bucket-adopt", (in_s3("found", _found), put("taken", bucket(creation="Adopt"))), given=KEYS),
+    Scenario(
+        "bucket-audit",
+        (
+            put("born", bucket(purpose="Audit", objectLock={"mode": "Governance", "days": 7})),
+            edit("longer", BUCKET, {"objectLock": {"days": 30}}),
+        ),
+        given=KEYS,
+        fresh={"longer": (*KEYS, put("born", bucket(purpose="Audit", objectLock={"mode": "Governance", "days": 30})))},
+    ),
+    Scenario(
+        "bucket-edit",
+        (
+            edit("own-key", BUCKET, {"encryption": {"type": "SSE-KMS", "kmsKeyId": "alias/memory"}}),
+            edit("back", BUCKET, {"encryption": None}),
+            edit("walled", BUCKET, walled("10.0.0.0/8")),
+            edit("back-again", BUCKET, {"policy": None}),
+        ),
+        given=WITH_BUCKET,
+        fresh={"walled": (*KEYS, put("born", bucket(**walled("10.0.0.0/8"))))},
+        undoes={"back": "", "back-again": ""},
+    ),
+    Scenario(
+        "bucket-bad-edit",
+        (
+            edit("locks-out", BUCKET, walled("192.0.2.0/24")),
+            edit("back", BUCKET, {"policy": None}),
+            edit("nowhere", BUCKET, {"s3": {"endpoint": "https://169.254.169.254"}}),
+            edit("back-again", BUCKET, {"s3": {"endpoint": bucket_worlds.ENDPOINT}}),
+        ),
+        given=WITH_BUCKET,
+        undoes={"back": "", "back-again": ""},
+    ),
+    Scenario("bucket-drift", (in_s3("by-hand", _by_hand, BUCKET),), given=WITH_BUCKET, undoes={"by-hand": ""}),
+    Scenario(
+        "bucket-lost",
+        (
+            in_s3("gone", lambda s3: s3.buckets.pop(BUCKET_NAME), BUCKET),
+            delete("given-up", BUCKET),
+            put("begun-anew", bucket()),
+        ),
+        given=WITH_BUCKET,
+        undoes={"begun-anew": ""},
+    ),
+    Scenario(
+        "bucket-recreate-retain",
+        (delete("gone", BUCKET), put("again", bucket())),
+        given=WITH_BUCKET,
+    ),
+    Scenario(
+        "bucket-recreate-delete",
+        (edit("deletes", BUCKET, {"deletionPolicy": "Delete"}), delete("gone", BUCKET), put("again", bucket())),
+        given=WITH_BUCKET,
+        fresh={"deletes": (*KEYS, put("born", bucket(deletionPolicy="Delete"))), "gone": KEYS},
+        undoes={"again": ""},
+    ),
+)
+
 OWN_BROKERS = (
     Scenario(
         "whole-platform",
@@ -432,5 +525,13 @@ OWN_BROKERS = (
 
 SCENARIOS: dict[str, Scenario] = {
     one.name: one
-    for one in (*MEMORY_CLUSTERS, *BROKER_POOLS, *MEMORY_TENANTS, *TOPIC_FAMILIES, *MEMORY_CLIENTS, *OWN_BROKERS)
+    for one in (
+        *MEMORY_CLUSTERS,
+        *BROKER_POOLS,
+        *MEMORY_BUCKETS,
+        *MEMORY_TENANTS,
+        *TOPIC_FAMILIES,
+        *MEMORY_CLIENTS,
+        *OWN_BROKERS,
+    )
 }

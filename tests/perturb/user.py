@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from agentmemory.core.key import Key
 from tests.fakekafka import FakeKafka
+from tests.fakes3 import FakeS3
 
 Object = dict[str, Any]
 
@@ -14,6 +15,7 @@ class User(Protocol):
     """A platform team, an AI team, or somebody with a keyboard."""
 
     kafka: FakeKafka
+    s3: FakeS3
 
     async def put(self, *objs: Object) -> None:
         """`kubectl apply`, one after the other."""
@@ -97,6 +99,17 @@ def in_kafka(name: str, change: Callable[[FakeKafka], Any], touch: Key | str | N
 
     async def act(user: User) -> None:
         change(user.kafka)
+        if touch is not None:
+            await user.edit(touch, {"metadata": {"annotations": {"agentmemory.dev/reconcile-at": name}}})
+
+    return Step(name, act)
+
+
+def in_s3(name: str, change: Callable[[FakeS3], Any], touch: Key | str | None = None) -> Step:
+    """Somebody changes something with the object storage's own tools, and asks for a look by annotation."""
+
+    async def act(user: User) -> None:
+        change(user.s3)
         if touch is not None:
             await user.edit(touch, {"metadata": {"annotations": {"agentmemory.dev/reconcile-at": name}}})
 

@@ -183,7 +183,7 @@ class BucketReconciler:
 
     async def _report(self, obj: Object, world: World, mended: Iterable[Part], now: Iterable[Part]) -> None:
         """Somebody changed what had been as declared: worth a warning. What the spec's author changed is not."""
-        if not world.established or world.bucket.status.observed_generation != world.bucket.metadata.generation:
+        if not status.was_looked_at(obj):
             return
         left = {part.name for part in now if part.repair is not None or part.lacks}
         for part in mended:

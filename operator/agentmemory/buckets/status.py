@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from agentmemory.api.base import EnforcementEntry
-from agentmemory.api.conditions import Phase, condition, ready, refused, stalled, to_conditions
+from agentmemory.api.conditions import Phase, ready, refused, stalled, to_conditions
 from agentmemory.api.enforcement import enforced, to_list, unsupported, unverified
 from agentmemory.buckets.drift import CONDITIONS, Conditions, Part
 from agentmemory.buckets.world import World
@@ -14,6 +14,8 @@ from agentmemory.objectstore.model import BucketView
 
 Object = dict[str, Any]
 LOCKS_OUT = "PolicyLocksOut"
+OWN_ACCESS = "OwnAccess"
+"""The capability that stands in the status, as Missing, while the declared policy would lock the operator out."""
 _LONGEST = 512
 
 
@@ -25,6 +27,8 @@ def of_trouble(obj: Mapping[str, Any], world: World | None, phase: Phase, now: d
         "observedGeneration": generation,
         "conditions": to_conditions(phase, before.get("conditions") or [], generation, now),
     }
+    if before.get("observedGeneration") != generation:
+        made.pop("capabilities", None)  # what was found out belongs to the declaration that it was found out for
     if world is None:
         return made
     return _used_by(made | {"bucketName": world.bucket.bucket_name}, world)
@@ -63,6 +67,8 @@ def capabilities(parts: Iterable[Part], conditions: Conditions) -> list[Object]:
     """One entry for each part, and one for conditions; sorted by name."""
     entries = [_capability(part.name, "Missing" if part.lacks else "Supported", part.lacks) for part in parts]
     entries.append(_capability(CONDITIONS, conditions.state, conditions.reason))
+    if conditions.locks_out:
+        entries.append(_capability(OWN_ACCESS, "Missing", "the policy as it is declared denies the operator itself"))
     return sorted(entries, key=lambda entry: str(entry["name"]))
 
 
@@ -77,12 +83,15 @@ def refused_before(obj: Mapping[str, Any]) -> dict[str, str]:
 
 def conditions_before(obj: Mapping[str, Any]) -> Conditions | None:
     """What was found out about conditions for this generation."""
-    entry = next((one for one in _known(obj) if one["name"] == CONDITIONS), None)
-    if entry is None:
+    known = {entry["name"]: entry for entry in _known(obj)}
+    if CONDITIONS not in known:
         return None
-    told = condition((obj.get("status") or {}).get("conditions") or (), "Ready")
-    locked = told is not None and told["reason"] == LOCKS_OUT
-    return Conditions(entry["state"], entry.get("reason", ""), locked)
+    return Conditions(known[CONDITIONS]["state"], known[CONDITIONS].get("reason", ""), OWN_ACCESS in known)
+
+
+def was_looked_at(obj: Mapping[str, Any]) -> bool:
+    """Whether the bucket has been as declared, or told why not, since the declaration last changed."""
+    return bool(_known(obj))
 
 
 def _known(obj: Mapping[str, Any]) -> list[Mapping[str, Any]]:
