@@ -14,9 +14,9 @@ setup: ## install uv and the locked Python packages, build what the local cluste
 	$(UV) sync --quiet
 	$(RUN) python -m e2e.stand build
 
-demo: ## main job on real parts: a cluster, the operator, five files, a client, an edit, a killed broker
+demo: ## main job on real parts: a cluster, the operator, five files, a client, an edit, a killed broker (ENGINE=automq)
 	$(UV) sync --quiet
-	$(RUN) python -m e2e.demo up $(DEMO_ARGS)
+	$(RUN) python -m e2e.demo up $(if $(ENGINE),--engine $(ENGINE)) $(DEMO_ARGS)
 
 demo-down: ## remove all that the demo made
 	$(RUN) python -m e2e.demo down

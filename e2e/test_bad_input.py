@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from e2e.demo.story import EXAMPLES, PLATFORM, TEAM, Story
+from e2e.demo.engine import EXAMPLES
+from e2e.demo.story import PLATFORM, TEAM, Story
 from e2e.kubectl import Kubectl, KubectlError, condition_of
 
 

@@ -10,7 +10,8 @@ import time
 import yaml
 
 from e2e.clusters import Cluster
-from e2e.demo.story import EXAMPLES, PLATFORM, TEAM, Story
+from e2e.demo.engine import EXAMPLES
+from e2e.demo.story import PLATFORM, TEAM, Story
 from e2e.kubectl import Kubectl, until
 from e2e.release import NAMESPACE, ROLES, Release
 from e2e.snapshot import differences, snapshot

@@ -1,4 +1,4 @@
-"""`python -m e2e.demo up [--cluster stand|kind|current]` and `python -m e2e.demo down`."""
+"""`python -m e2e.demo up [--cluster stand|kind|current] [--engine kafka|automq]` and `python -m e2e.demo down`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from e2e import clusters
+from e2e.demo import engine as engines
 from e2e.demo import screen
 from e2e.demo.recorder import Recorder
 from e2e.demo.removal import remove
@@ -23,24 +24,26 @@ from e2e.stand.shell import StandError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 FACTS = Path(__file__).resolve().parent.parent.parent / "build" / "demo.json"
 Which = Annotated[str, typer.Option("--cluster", help="stand, kind or current; by default what this machine has.")]
+Engine = Annotated[str, typer.Option("--engine", help="kafka, or automq where AGENTMEMORY_AUTOMQ_IMAGE names one.")]
 EXPECTED = (StandError, HelmError, KubectlError, GaveUpError, RuntimeError)
 
 
 @app.command()
-def up(cluster: Which = "") -> None:
+def up(cluster: Which = "", engine: Engine = "kafka") -> None:
     """Run the main job on real parts and leave it running."""
+    engines.check(engine)
     recorder = Recorder(Console(width=None))
     ok = False
     try:
         chosen = choose(cluster)
         with stand.in_use(chosen.name):
-            tell(chosen, recorder)
+            tell(chosen, recorder, engine)
         ok = True
     finally:
         recorder.write(FACTS, ok)
 
 
-def tell(cluster: clusters.Cluster, recorder: Recorder) -> None:
+def tell(cluster: clusters.Cluster, recorder: Recorder, engine: str) -> None:
     recorder.facts["cluster"] = cluster.name
     with recorder.step("build what is missing: Kubernetes, images, helm"):
         if cluster.name == "stand":
@@ -54,7 +57,7 @@ def tell(cluster: clusters.Cluster, recorder: Recorder) -> None:
     with recorder.step("install the operator with helm"):
         release.install()
     kubectl = kubectl_of(cluster)
-    Story(kubectl, cluster.operator_image, recorder).tell()
+    Story(kubectl, cluster.operator_image, recorder, engines.choose(engine, cluster, kubectl)).tell()
     screen.show(recorder.console, recorder, str(cluster.kubeconfig), str(cluster.kubectl_program))
 
 
@@ -65,7 +68,7 @@ def down(cluster: Which = "") -> None:
     chosen = choose(cluster or facts.get("cluster", ""))
     console = Console()
     if chosen.name == "current" or not facts.get("startedCluster", True):
-        remove(release_on(chosen, (PLATFORM,)), console)
+        remove(release_on(chosen, (PLATFORM,)), console, facts.get("engine", "kafka"))
         return
     console.print(f"removing the cluster ({chosen.name}) with all that is in it …")
     chosen.down()

@@ -40,6 +40,12 @@ def timings(recorder: Recorder) -> Table:
     return table
 
 
+def replaced(fault: dict[str, Any]) -> str:
+    if fault["replacement"] == fault["pod"]:
+        return "made it again with its identity"
+    return f"put {fault['replacement']} in its place, with no data moved"
+
+
 def show(console: Console, recorder: Recorder, kubeconfig: str, kubectl: str) -> None:
     facts = recorder.facts
     fault = facts["fault"]
@@ -50,7 +56,7 @@ def show(console: Console, recorder: Recorder, kubeconfig: str, kubectl: str) ->
     console.print(timings(recorder))
     console.print(
         Panel(
-            f"When the pod of broker {fault['pod']} was killed, the operator made it again with its identity; it was "
+            f"When the pod of broker {fault['pod']} was killed, the operator {replaced(fault)}; it was "
             f"registered after {fault['secondsUntilBack']:.1f} s.\n"
             f"{records['produced']} events were acknowledged in all, {records['readBack']} read back, "
             f"[bold]{records['lost']} lost[/bold].",

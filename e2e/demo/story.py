@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from e2e import agents
+from e2e.demo.engine import Engine
 from e2e.demo.recorder import Recorder
 from e2e.kubectl import Kubectl, until
 
-EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
 PLATFORM = "memory-system"
 TEAM = "support-agents"
 EVENTS = 4_000
@@ -28,9 +27,10 @@ class Story:
     kubectl: Kubectl
     image: str
     recorder: Recorder
-    examples: Path = EXAMPLES
+    engine: Engine = field(default_factory=Engine)
 
     def tell(self) -> None:
+        self.prepare()
         with self.recorder.step("apply MemoryCluster and BrokerPool, wait for Kafka"):
             self.platform()
         with self.recorder.step("apply MemoryTenant, TopicFamily and MemoryClient"):
@@ -45,9 +45,18 @@ class Story:
             self.kill_broker()
         self.gather_facts()
 
+    def prepare(self) -> None:
+        """What the engine keeps its data in; nothing for Kafka, which has its own volumes."""
+        self.recorder.facts["engine"] = self.engine.name
+        if self.engine.store is None:
+            return
+        with self.recorder.step("start an S3 server, apply the MemoryBuckets, wait for them"):
+            for name in self.engine.prepare(self.kubectl, PLATFORM):
+                self.recorder.say(f"bucket {name}")
+
     def platform(self) -> None:
         self.kubectl.ensure_namespace(PLATFORM)
-        self.kubectl.apply(self.examples / "cluster.yaml", self.examples / "brokers.yaml")
+        self.kubectl.apply(self.engine.cluster(), self.engine.example("brokers.yaml"))
         self.kubectl.wait_ready("memorycluster", "agents", PLATFORM, 240)
         pool = self.kubectl.wait_ready("brokerpool", "brokers", PLATFORM, 240)
         for broker in pool["status"]["brokers"]:
@@ -55,7 +64,7 @@ class Story:
 
     def team(self) -> None:
         self.kubectl.ensure_namespace(TEAM)
-        self.kubectl.apply(self.examples / "tenant.yaml", self.family(), self.examples / "client.yaml")
+        self.kubectl.apply(self.engine.example("tenant.yaml"), self.family(), self.engine.example("client.yaml"))
         self.kubectl.wait_ready("memorytenant", "support", PLATFORM, 60)
         family = self.kubectl.wait_ready("topicfamily", "trail", TEAM, 60)
         client = self.kubectl.wait_ready("memoryclient", "support-bot", TEAM, 60)
@@ -65,7 +74,7 @@ class Story:
 
     def family(self) -> dict[str, Any]:
         """The example; a second run keeps the partitions to which the first one grew the topic, since none shrinks."""
-        wanted: dict[str, Any] = yaml.safe_load((self.examples / "family.yaml").read_text())
+        wanted: dict[str, Any] = yaml.safe_load(self.engine.example("family.yaml").read_text())
         present = self.kubectl.get("topicfamily", "trail", TEAM)
         if present:
             wanted["spec"]["topics"][0]["partitions"] = present["spec"]["topics"][0]["partitions"]
@@ -135,13 +144,15 @@ class Story:
         victim = pool["status"]["brokers"][0]["pod"]
         before = (self.kubectl.get("pod", victim, PLATFORM) or {})["metadata"]["uid"]
         self.kubectl("-n", PLATFORM, "delete", "pod", victim, "--now", "--wait=false")
-        back = until(lambda: self.is_back(victim, before), 90, lambda: f"pod {victim} is not back")
+        back = until(lambda: bool(self.replacement(victim, before)), 90, lambda: f"nothing has replaced pod {victim}")
+        replacement = self.replacement(victim, before)
         written = writer.result()
         reader = self.agent("reader-after-fault", "consume", *run, "--expect", events, "--group", "after-fault")
         read = reader.result()
         lost = max(0, written["acknowledged"] - read["read"])
         self.recorder.facts["fault"] = {
             "pod": victim,
+            "replacement": replacement,
             "secondsUntilBack": round(back, 2),
             "written": written,
             "read": read,
@@ -155,17 +166,22 @@ class Story:
             ("memoryclient", "support-bot", TEAM),
         ):
             self.kubectl.wait_ready(kind, name, namespace, 60)
-        self.recorder.say(f"{victim} was replaced with its identity and registered again after {back:.1f} s")
+        kept = "with its identity" if replacement == victim else f"by {replacement}"
+        self.recorder.say(f"{victim} was replaced {kept} and registered after {back:.1f} s")
         self.recorder.say(f"{written['acknowledged']} acknowledged meanwhile, {read['read']} read back, {lost} lost")
 
-    def is_back(self, pod: str, before: str) -> bool:
-        """The pool says that the replacement, not the killed pod, is registered."""
-        found = self.kubectl.get("pod", pod, PLATFORM)
-        if not found or found["metadata"]["uid"] == before:
-            return False
+    def replacement(self, pod: str, before: str) -> str:
+        """The pod in the killed one's place once the pool has all its brokers registered, "" until then.
+
+        A broker with a volume comes back under its name; one that holds nothing may be replaced by a new id.
+        """
         pool = self.kubectl.get("brokerpool", "brokers", PLATFORM) or {}
-        states = {broker["pod"]: broker["state"] for broker in pool["status"]["brokers"]}
-        return states.get(pod) == "Registered" and ready_container(found)
+        registered = {broker["pod"] for broker in pool["status"]["brokers"] if broker["state"] == "Registered"}
+        found = {name: self.kubectl.get("pod", name, PLATFORM) for name in registered}
+        living = {n for n, p in found.items() if p and p["metadata"]["uid"] != before and ready_container(p)}
+        if len(living) < pool["spec"]["replicas"]:
+            return ""
+        return pod if pod in living else max(living, key=lambda name: int(name.rpartition("-")[2]))
 
     def gather_facts(self) -> None:
         facts = self.recorder.facts
