@@ -21,6 +21,7 @@ def broker_plan(world: World, cluster: MemoryCluster, node_id: int, image: str, 
         disk=broker_disk(world),
         owner=world.owner,
         tls_hash=tls_hash,
+        storage=world.storage.storage,
     )
 
 

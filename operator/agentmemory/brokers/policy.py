@@ -54,6 +54,11 @@ def cluster_has_identity(world: World) -> Phase | None:
     return progressing("ClusterNotReady", f"waiting for MemoryCluster {world.cluster_key.name} to have its identity")
 
 
+def buckets_are_known(world: World) -> Phase | None:
+    """Brokers are told how to reach them; whether they are ready is the MemoryCluster's to say."""
+    return world.storage.phase
+
+
 def volumes_are_the_clusters(world: World) -> Phase | None:
     """Volumes of the pool's name with another cluster's data: a broker would refuse to start on them."""
     known = None if world.cluster is None else world.cluster.status.cluster_id
@@ -76,6 +81,7 @@ GATES: tuple[Check, ...] = (
     engine_refuses,
     cluster_is_sound,
     cluster_has_identity,
+    buckets_are_known,
     volumes_are_the_clusters,
 )
 

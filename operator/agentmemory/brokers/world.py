@@ -23,6 +23,7 @@ from agentmemory.engines.registry import engine_of
 from agentmemory.engines.roster import belonging, pods, retiring
 from agentmemory.engines.shared import shared_of
 from agentmemory.engines.sight import Sight
+from agentmemory.engines.storage import Found, find
 from agentmemory.kafka.nodes import NodeView
 from agentmemory.kube.owned import is_owned
 
@@ -54,6 +55,8 @@ class World:
     cluster_fault: str | None = None
     """Why the cluster cannot be read."""
     authority: Object | None = None
+    storage: Found = field(default_factory=Found)
+    """The buckets that the cluster is made on, for an engine that has any."""
     ids: frozenset[int] = frozenset()
     """Brokers that the pool has: objects of them exist."""
     volumes: Mapping[int, Volume] = field(default_factory=dict)
@@ -136,6 +139,7 @@ async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
         patience=patience,
         cluster=cluster,
         authority=await tools.shared.secrets.get(ctx.kube, certificates.authority_key(key)),
+        storage=await find(tools, cluster),
         ids=frozenset(mine),
         volumes=volumes,
         taken=frozenset((others | tools.shared.taken[key]) - mine - volumes.keys()),

@@ -23,6 +23,7 @@ def controller_plan(world: World, quorum: Quorum, node: Node, image: str, tls_ha
         owner=world.owner,
         tls_hash=tls_hash,
         mode=quorum.mode(node.id),
+        storage=world.storage.storage,
     )
 
 
@@ -50,7 +51,7 @@ def quorum_config(world: World, quorum: Quorum) -> Object:
         world.key.namespace,
         world.owner,
         "join" if quorum.begun else "bootstrap",
-        objects.initial_controllers(list(world.controllers), quorum.directories),
+        objects.initial_controllers(list(world.controllers), quorum.directories) if quorum.directories else "",
     )
 
 
@@ -62,6 +63,15 @@ def once(world: World, ca_cert: str) -> list[Object]:
         objects.bootstrap_service(name, namespace, owner),
         objects.disruption_budget(name, namespace, owner, "controller", _least_controllers(len(world.controllers))),
         objects.disruption_budget(name, namespace, owner, "broker", max(0, world.brokers_wanted - 1)),
+    ]
+
+
+def shared_secrets(world: World, authority_key: str) -> list[Object]:
+    """Secrets that all nodes mount beside their certificates."""
+    marks = objects.common_labels(world.key.name)
+    return [
+        objects.secret(name, world.key.namespace, marks, world.owner, values)
+        for name, values in world.engine.shared_secrets(world.cluster, authority_key).items()
     ]
 
 

@@ -4,13 +4,14 @@ from agentmemory.api.conditions import Phase
 from agentmemory.clusters import desired
 from agentmemory.clusters.world import World
 from agentmemory.context import Context
+from agentmemory.core.key import key_of
 from agentmemory.engines.apply import Tools, create_pod, end_pod, ensure_claim, own
-from agentmemory.engines.base import Node, NodePlan
+from agentmemory.engines.base import Node, NodePlan, Object
 from agentmemory.engines.kafka import certificates, objects
 from agentmemory.engines.kafka.pki import Pair
 from agentmemory.engines.kafka.quorum import Quorum
 from agentmemory.engines.pods import PodState
-from agentmemory.kube.owned import hash_of
+from agentmemory.kube.owned import hash_of, is_owned
 
 
 async def apply_objects(
@@ -26,9 +27,19 @@ async def apply_objects(
     authority = await _authority(tools, world)
     for made in desired.once(world, authority.cert):
         await own(tools, made, uid)
+    for secret in desired.shared_secrets(world, authority.key):
+        await _keep_secret(tools, world, secret)
     image = world.cluster.spec.image or ctx.settings.image(world.engine.name, world.cluster.spec.version)
     plans = [await _node(tools, world, quorum, node, image, authority) for node in world.controllers]
     return plans, tuple(found for found in hindrances if found is not None)
+
+
+async def _keep_secret(tools: Tools, world: World, wanted: Object) -> None:
+    """Makes a Secret that all nodes mount, or puts it right. Nobody watches it: it is read while pods are missing."""
+    incomplete = any(node.id not in world.pods for node in world.controllers)
+    live = await tools.shared.secrets.get(tools.kube, key_of(wanted), fresh=incomplete)
+    if live is None or live.get("data") != wanted["data"] or not is_owned(live, world.owner.uid):
+        tools.shared.secrets.put(await own(tools, wanted, world.owner.uid))
 
 
 async def _authority(tools: Tools, world: World) -> Pair:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from agentmemory.api.conditions import Phase, progressing, ready, refused, stalled
 from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.clusters.buckets import buckets_are_there, buckets_stay_ready
 from agentmemory.clusters.world import World
 from agentmemory.core.errors import Denied, Invalid
 from agentmemory.engines import places
@@ -54,6 +55,7 @@ GATES: tuple[Check, ...] = (
     region_is_consistent,
     data_stays_in_region,
     volumes_are_ours,
+    buckets_are_there,
     authority_is_there,
 )
 
@@ -161,6 +163,7 @@ CHECKS: tuple[Check, ...] = (
     something_could_not_be_done,
     roll_out_is_done,
     nodes_are_in_region,
+    buckets_stay_ready,
     controllers_are_up,
     brokers_are_declared,
     kafka_answers,

@@ -44,6 +44,8 @@ Object = dict[str, Any]
 
 # Seconds between two looks at a cluster that is as declared: what Kafka knows is told by nobody.
 AT_REST = 30.0
+# Seconds between two looks at what keeps a cluster from beginning.
+GATED = 10.0
 # No cluster's name.
 NOBODY = ""
 
@@ -98,7 +100,8 @@ class ClusterReconciler:
         found = policy.first(policy.GATES, world)
         if found is not None:
             await self._say(obj, status.of_gate(obj, world, found))
-            return Done()
+            # What passes by itself may hang on a Secret, which nobody watches.
+            return Again(GATED, found.message) if found.kind == "Progressing" else Done()
         world, hashes = await self._apply(world)
         world = await self._ask(world)
         world = await self._look_after(world)
@@ -146,7 +149,7 @@ class ClusterReconciler:
         if admin is None or not world.sight.quorum_works or not self._context.leading():
             return world
         try:
-            await acls.keep(admin, self._context.leading)
+            await acls.keep(admin, self._context.leading, world.engine.principals)
             await hand_over(self._context, self._tools, world.key)
         except (Stale, NotLeading):
             raise

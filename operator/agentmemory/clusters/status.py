@@ -8,6 +8,7 @@ from agentmemory.api.base import EnforcementEntry
 from agentmemory.api.conditions import Phase, to_conditions
 from agentmemory.api.enforcement import enforced, to_list, unverified
 from agentmemory.api.memorycluster import MemoryCluster
+from agentmemory.clusters import buckets
 from agentmemory.clusters.desired import client_bootstrap
 from agentmemory.clusters.world import World
 from agentmemory.domain.names import FIRST_BROKER_ID
@@ -34,7 +35,7 @@ def of_cluster(obj: Object, world: World, quorum: Quorum, phase: Phase) -> Objec
     voters = sorted(world.sight.voters) if world.sight.answers else (previous.get("controllers") or {}).get("voters")
     registered = len(world.sight.registered) if world.sight.answers else _last_known(previous, world)
     status = {
-        **base(obj, phase, world, enforcement(cluster, world.places)),
+        **base(obj, phase, world, enforcement(cluster, world.places) + buckets.enforcement(world)),
         "clusterId": quorum.cluster_id,
         "bootstrapped": quorum.begun,
         "bootstrapServers": client_bootstrap(world),

@@ -26,6 +26,7 @@ from agentmemory.engines.registry import engine_of
 from agentmemory.engines.roster import belonging, pods
 from agentmemory.engines.shared import shared_of
 from agentmemory.engines.sight import Sight
+from agentmemory.engines.storage import Found, find
 from agentmemory.kube.owned import is_owned
 
 Object = dict[str, Any]
@@ -47,6 +48,8 @@ class World:
     quorum_map: Object | None
     authority: Object | None
     """The Secret with the certificate authority."""
+    storage: Found = field(default_factory=Found)
+    """The buckets that it is made on, for an engine that has any."""
     sight: Sight = NOT_ASKED
     lost: tuple[Lost, ...] = ()
     rolling: Phase | None = None
@@ -85,6 +88,7 @@ class World:
         cluster, status = self.cluster, self.cluster.status
         mode = (self.quorum_map or {}).get("data", {}).get("mode")
         count = cluster.spec.controllers.replicas
+        static = self.engine.capabilities.quorum == "static"
         return Evidence(
             name=cluster.metadata.name,
             uid=cluster.metadata.uid,
@@ -94,8 +98,11 @@ class World:
             known_id=status.cluster_id,
             recorded=self.quorum_map is not None,
             bootstrapped=status.bootstrapped or mode == "join",
-            formatted=frozenset(node_id for node_id, pod in self.pods.items() if node_id < count and pod.formatted),
+            formatted=frozenset(
+                node_id for node_id, pod in self.pods.items() if node_id < count and _has_identity(pod, static=static)
+            ),
             quorum_works=self.sight.quorum_works,
+            static=static,
         )
 
 
@@ -111,16 +118,25 @@ async def gather(ctx: Context, cluster: MemoryCluster) -> World:
     quorum_map = ctx.store.get(Key("ConfigMap", key.namespace, names.quorum_map(key.name)))
     if quorum_map is not None and not is_owned(quorum_map, cluster.metadata.uid):
         quorum_map = None
+    running = pods(tools, key)
+    # Nobody watches Secrets: before a pod is made that mounts it, a look whether it is still there.
+    incomplete = any(node_id not in running for node_id in range(cluster.spec.controllers.replicas))
     return World(
         cluster=cluster,
         engine=engine_of(cluster.spec.engine),
         now=ctx.clock.now(),
         claims=claims_of(ctx.store, key),
-        pods=pods(tools, key),
+        pods=running,
         pools=pools_of(ctx.store, key),
         quorum_map=quorum_map,
         authority=await tools.shared.secrets.get(ctx.kube, certificates.authority_key(key)),
+        storage=await find(tools, cluster, fresh=incomplete),
     )
+
+
+def _has_identity(pod: PodView, *, static: bool) -> bool:
+    """Whether the pod's volume was given its identity. A static quorum's node does that by itself when it starts."""
+    return pod.proven or pod.running_since is not None if static else pod.formatted
 
 
 def claims_of(store: Store, cluster: Key) -> dict[int, Claim]:

@@ -5,7 +5,8 @@ list below is all it has. Managing rules needs Alter on the cluster, with which 
 only this role has the certificate, and why what it grants is shown by `kafka-acls.sh --list`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from agentmemory.engines.kafka.names import TENANT_PRINCIPAL
 from agentmemory.kafka.admin import KafkaAdmin
@@ -35,12 +36,18 @@ def _all(resource: ResourceType, name: str, operations: tuple[Operation, ...]) -
 TENANT_OPERATOR: frozenset[Acl] = frozenset(_all("TOPIC", "*", _TOPIC) | _all("CLUSTER", "kafka-cluster", _CLUSTER))
 
 
-async def keep(admin: KafkaAdmin, leading: Callable[[], bool] = lambda: True) -> None:
+async def keep(
+    admin: KafkaAdmin,
+    leading: Callable[[], bool] = lambda: True,
+    others: Mapping[str, frozenset[Acl]] = MappingProxyType({}),
+) -> None:
     """Grants what is missing and takes back what is not in the list. Raises the first refusal.
 
-    Kafka takes a write from whoever sends it, so each looks at the Lease first.
+    `others` are principals of the engine's own parts, with all that each may do. Kafka takes a write from whoever sends
+    it, so each looks at the Lease first.
     """
-    has = await admin.describe_acls(_WHO)
-    for call, rules in ((admin.create_acls, TENANT_OPERATOR - has), (admin.delete_acls, has - TENANT_OPERATOR)):
-        if rules and leading():
-            or_raise({str(acl): error for acl, error in (await call(rules)).items()})
+    for who, wanted in {_WHO: TENANT_OPERATOR, **others}.items():
+        has = await admin.describe_acls(who)
+        for call, rules in ((admin.create_acls, wanted - has), (admin.delete_acls, has - wanted)):
+            if rules and leading():
+                or_raise({str(acl): error for acl, error in (await call(rules)).items()})

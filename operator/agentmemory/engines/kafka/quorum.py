@@ -45,6 +45,9 @@ class Evidence:
     """Controllers whose pods say that their volume has its identity."""
     quorum_works: bool
     """Whether the quorum was seen to have a leader just now."""
+    static: bool = False
+    """Whether voters stand in the configuration and have no directory ids: an emptied controller that comes back under
+    its id reads the metadata from the others."""
 
     @property
     def own_id(self) -> str:
@@ -75,7 +78,7 @@ class Quorum:
     begun: bool
     directories: Mapping[int, str]
     initial: frozenset[int]
-    """Controllers whose claim is (or is to be) an initial one."""
+    """Controllers whose claim is (or is to be) an initial one; none in a static quorum, which has no such claims."""
     create: tuple[int, ...]
     """Claims to make now."""
 
@@ -104,8 +107,9 @@ def plan(evidence: Evidence) -> Quorum:
     cluster_id = adopted.pop() if adopted else evidence.own_id
     has_begun = begun(evidence)
     lost = evidence.missing if has_begun or evidence.recorded else ()
-    directories = {node: _directory(evidence, node) for node in range(evidence.replicas)}
-    initial = {node for node in range(evidence.replicas) if node not in lost and _is_initial(evidence, node)}
+    named = () if evidence.static else range(evidence.replicas)
+    directories = {node: _directory(evidence, node) for node in named}
+    initial = {node for node in named if node not in lost and _is_initial(evidence, node)}
     return Quorum(
         cluster_id=cluster_id,
         begun=has_begun,
@@ -125,9 +129,10 @@ def waiting(evidence: Evidence) -> Phase | None:
     made = plan(evidence)
     if not evidence.missing or made.create:
         return None
+    how = "to read the metadata from the others" if evidence.static else "to join as a new voter"
     return progressing(
         "VolumeLost",
-        f"{_names(evidence, evidence.missing)} is gone; a new one is made, to join as a new voter, as soon as the "
+        f"{_names(evidence, evidence.missing)} is gone; a new one is made, {how}, as soon as the "
         "other controllers are seen to have a leader (which needs a broker that answers)",
     )
 
@@ -182,7 +187,7 @@ def _lost(evidence: Evidence) -> Phase | None:
     if begun(evidence):
         left = len(evidence.claims)
     elif evidence.recorded:
-        left = sum(claim.directory_id is not None for claim in evidence.claims.values())
+        left = sum(evidence.static or claim.directory_id is not None for claim in evidence.claims.values())
     else:
         return None
     if left >= evidence.majority:
