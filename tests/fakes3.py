@@ -9,9 +9,11 @@ are read by the code that reads a real server's (agentmemory.objectstore.answers
 
 Faults: `s3.available = False`; `s3.before.append(hook)`, `s3.after.append(hook)` with hook(call) -> error or None
 (`after`: the effect stays, the answer is lost). `s3.calls` lists every call, `s3.writes` those that change something.
-What the server lacks: `s3.missing = {"Encryption", "Lifecycle", ...}` (names of `objectstore.capabilities.PARTS`);
-`s3.conditions`: "Evaluated", "Ignored" (every Deny counts, as moto does), "Refused" (a condition is a 400), or a set of the condition keys that are known (others are a 400, as versitygw does); `s3.enforces = False`: nobody
-looks at policies. Who asks: `s3.identities[access_key_id] = Identity(...)`; without any, everybody is `Identity()`.
+What the server lacks: `s3.missing`, of Tags, Encryption, Versioning, PublicAccessBlock, Ownership, Lifecycle,
+ObjectLock, Policy;
+`s3.conditions`: "Evaluated", "Ignored" (every Deny counts, as moto does), "Refused" (a condition is a 400), or a set
+of the condition keys that are known (others are a 400, as versitygw does); `s3.enforces = False`: nobody looks at
+policies. Who asks: `s3.identities[access_key_id] = Identity(...)`; without any, everybody is `Identity()`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

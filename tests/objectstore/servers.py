@@ -4,7 +4,7 @@
 
     def test(versitygw):
         versitygw.location(versitygw.root)                    # a Location for a StorePool(LOOPBACK)
-        versitygw.user("writer")                              # keys of a new user
+        versitygw.user("writer")                              # keys of a user, made when first asked for
         versitygw.client(keys)                                # boto3, to look and meddle as somebody else
 
 versitygw answers 501 to lifecycle, public access block and encryption; its root bypasses bucket policies. moto checks
@@ -73,9 +73,15 @@ class VersityGw(Server):
     """versitygw; `program` also makes users."""
 
     program: Path = Path("versitygw")
+    users: dict[str, Keys] = field(default_factory=dict)
 
     def user(self, name: str, role: str = "userplus") -> Keys:
-        """A new user: `userplus` makes buckets of its own, `user` none; bucket policies hold for both."""
+        """A user, made when first asked for: `userplus` makes buckets of its own, `user` none; policies hold for both."""
+        if name not in self.users:
+            self.users[name] = self._make_user(name, role)
+        return self.users[name]
+
+    def _make_user(self, name: str, role: str) -> Keys:
         keys = Keys(name, f"{name}-secret-0123456789")
         environment = {
             **os.environ,

@@ -1,13 +1,12 @@
 """`ObjectStore` by boto3: each call runs in a thread of the pool's and ends in time."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from agentmemory.core.errors import Transient
-from agentmemory.objectstore import emptying, reading, shapes
+from agentmemory.objectstore import emptying, keepin, reading, shapes
 from agentmemory.objectstore.caller import Caller
 from agentmemory.objectstore.model import (
     BucketView,
@@ -78,7 +77,7 @@ class BotoStore:
         await self._call("PutObjectLockConfiguration", bucket, ObjectLockConfiguration=written)
 
     async def put_policy(self, bucket: str, policy: Mapping[str, Any]) -> None:
-        await self._call("PutBucketPolicy", bucket, Policy=json.dumps(policy, separators=(",", ":")))
+        await self._run("PutBucketPolicy", bucket, lambda: keepin.put(self._caller, bucket, policy))
 
     async def delete_policy(self, bucket: str) -> None:
         await self._call("DeleteBucketPolicy", bucket)

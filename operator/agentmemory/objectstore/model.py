@@ -113,12 +113,3 @@ class BucketView:
     object_lock: ObjectLock | Missing | None
     policy: Mapping[str, Any] | Missing | None
     """The bucket policy as JSON."""
-
-
-@dataclass(frozen=True)
-class Capability:
-    """One thing that a server does or lacks, as its answers showed. `name` as in `capabilities.PARTS`."""
-
-    name: str
-    state: State
-    reason: str = ""

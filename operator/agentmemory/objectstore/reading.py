@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from agentmemory.core.errors import Conflict, Denied
-from agentmemory.objectstore import shapes
+from agentmemory.domain.aws import location_region
+from agentmemory.objectstore import keepin, shapes
 from agentmemory.objectstore.caller import Caller
 from agentmemory.objectstore.errors import Unsupported
 from agentmemory.objectstore.model import BucketView, Missing, Presence
@@ -43,7 +44,7 @@ def describe(caller: Caller, bucket: str) -> BucketView | None:
             lambda answer: tuple(shapes.rule_from(rule) for rule in (answer or {}).get("Rules", ())),
         ),
         object_lock=part("GetObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", shapes.lock_from),
-        policy=part("GetBucketPolicy", "NoSuchBucketPolicy", shapes.policy_from),
+        policy=part("GetBucketPolicy", "NoSuchBucketPolicy", lambda answer: keepin.hidden(shapes.policy_from(answer))),
     )
 
 
@@ -66,7 +67,7 @@ def _region(caller: Caller, bucket: str) -> str | None:
             f"bucket {bucket} exists and is not among this identity's own ({exc.message}); choose another name, or "
             "use credentials of its owner",
         ) from exc
-    return None if answer is None else shapes.region_of(answer.get("LocationConstraint"))
+    return None if answer is None else location_region(answer.get("LocationConstraint") or "")
 
 
 def _is_listed(caller: Caller, bucket: str) -> bool:

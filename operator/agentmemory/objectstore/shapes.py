@@ -7,8 +7,6 @@ from typing import Any
 from agentmemory.objectstore.model import Encryption, LifecycleRule, ObjectLock, PublicAccessBlock
 
 US_EAST = "us-east-1"
-_LEGACY = {"": US_EAST, "EU": "eu-west-1"}
-"""LocationConstraints from before regions had names: none at all, and EU."""
 _BLOCK = {
     "block_public_acls": "BlockPublicAcls",
     "ignore_public_acls": "IgnorePublicAcls",
@@ -17,11 +15,6 @@ _BLOCK = {
 }
 _RULE_FIELDS = frozenset({"ID", "Status", "Prefix", "Filter", "AbortIncompleteMultipartUpload", "Expiration"})
 _DAYS_IN_YEAR = 365
-
-
-def region_of(constraint: str | None) -> str:
-    """The region that a LocationConstraint means."""
-    return _LEGACY.get(constraint or "", constraint or "")
 
 
 def creation(region: str, object_lock: bool) -> dict[str, Any]:

@@ -63,7 +63,10 @@ class ObjectStore(Protocol):
         ...
 
     async def put_policy(self, bucket: str, policy: Mapping[str, Any]) -> None:
-        """The bucket policy. Unsupported also when the server refuses a condition key or the grammar (400)."""
+        """The bucket policy. Unsupported also when the server refuses a condition key or the grammar (400).
+
+        Where a policy replaces its writer's rights, a statement keeps the writer in (`keepin`); `describe` hides it.
+        """
         ...
 
     async def delete_policy(self, bucket: str) -> None: ...
