@@ -14,7 +14,8 @@ from agentmemory.core.key import Key
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.config import from_file
 from benchmarks.result import Result
-from e2e.demo.story import EXAMPLES, TEAM
+from e2e.demo.engine import EXAMPLES
+from e2e.demo.story import TEAM
 
 COUNT = 20
 BAR = 2.0
