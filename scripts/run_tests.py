@@ -51,7 +51,7 @@ def plan() -> list[Part]:
     told = ["-p", "no:cacheprovider", "-vv", "--durations=12"]
     return [
         Part("build", [sys.executable, "-m", "e2e.stand", "build"]),
-        Part("unit", pytest("tests", "-m", "not integration and not kafka", *coverage)),
+        Part("unit", pytest("tests", "--ignore=tests/perturb", "-m", "not integration and not kafka", *coverage)),
         Part("check", [sys.executable, "scripts/check.py"], after=("unit",)),
         Part("coverage", [sys.executable, "scripts/coverage_gate.py"], needs=("unit",)),
         # Two control planes and two Kafkas side by side: most of this is waiting. A file's tests share theirs.
@@ -62,6 +62,12 @@ def plan() -> list[Part]:
             after=("unit", "check"),
         ),
         Part("e2e", [*pytest("e2e"), *told], needs=("build",), after=("integration",)),
+        # Nothing but CPU, and no hurry: it takes what the stand leaves over.
+        Part(
+            "perturb",
+            ["nice", "-n", "19", *pytest("tests/perturb", "-m", "not integration and not kafka", "-n", "2")],
+            after=("integration",),
+        ),
     ]
 
 
