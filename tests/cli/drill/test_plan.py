@@ -64,7 +64,7 @@ def test_what_no_pod_shows_is_unknown() -> None:
     [
         (facts("automq"), AUTOMQ, 0, "no data; another broker replays at most 1Gi"),
         (facts(), KAFKA, None, "only what is written while it is away: 1.5 kB of 2 replicas (DescribeLogDirs) stay"),
-        (facts(sizes=None), KAFKA, None, "at most 10Gi (spec.storage.size; Kafka was not asked)"),
+        (facts(sizes=None), KAFKA, None, "at most 10Gi (spec.storage.size; Kafka did not tell)"),
         (facts(pods=[pod(n, claim=False) for n in IDS]), KAFKA, 1500, "all of it, since its space goes with the pod"),
         (facts(pods=[pod(n, claim=False) for n in IDS], sizes=None), KAFKA, None, "all of it"),
         (facts(pools={}, sizes=None), KAFKA, None, "at most its disk's size"),

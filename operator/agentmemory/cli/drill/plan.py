@@ -182,7 +182,7 @@ def _held(facts: Facts, broker: Broker) -> tuple[int | None, str]:
         return total, f"{decimal(total)} of {len(facts.sizes)} replicas (DescribeLogDirs)"
     pool = facts.pools.get(broker.pool)
     limit = pool.spec.storage.size.text if pool is not None else "its disk's size"
-    return None, f"at most {limit} (spec.storage.size; Kafka was not asked)"
+    return None, f"at most {limit} (spec.storage.size; Kafka did not tell)"
 
 
 def _gone_source(broker: Broker, kill: bool) -> str:

@@ -139,9 +139,17 @@ async def _complete(
     broker = choose(facts, request.broker, recovery, None if application is None else application.topic)
     if side is None:
         return facts, broker
-    stop = None if recovery.stateless else await side.stop_check(broker.id)
-    sizes = None if recovery.stateless else await side.sizes(broker.id)
-    return replace(facts, stop=stop, sizes=sizes), broker
+    if recovery.stateless:
+        return facts, broker
+    return replace(facts, stop=await side.stop_check(broker.id), sizes=await _sizes(side, broker)), broker
+
+
+async def _sizes(side: KafkaSide, broker: Broker) -> Mapping[PartitionRef, int] | None:
+    """None when the broker does not say: a plan is worth having without."""
+    try:
+        return await side.sizes(broker.id)
+    except OperatorError:
+        return None
 
 
 def choose(facts: Facts, asked: int | None, recovery: Recovery, topic: str | None) -> Broker:
