@@ -55,6 +55,7 @@ def kubectl(control_plane: ControlPlane) -> Iterator[Kubectl]:
     yield made
     # Other modules run operators of their own on this API server.
     made("delete", "topicfamilies", "--all", "-n", TEAM)
+    made("patch", "memorytenant", "support", "-n", PLATFORM, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     made("delete", "memorytenants,memoryclusters", "--all", "-n", PLATFORM)
     made("delete", "node", MACHINE)
 
