@@ -3,9 +3,11 @@
 Imported on first use only: boto3 and S3's description take some 20 MB.
 """
 
+import functools
 import hashlib
 import logging
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ from agentmemory.objectstore.model import Keys, Location
 
 CONNECT_LIMIT = 5.0
 """Seconds for one connection."""
-READ_LIMIT = 30.0
-"""Seconds without a byte of an answer."""
+READ_LIMIT = 15.0
+"""Seconds without a byte of an answer: with the second try, an outage is told within half a minute."""
 ATTEMPTS = 2
 """Tries of one request: the second is for a kept connection that the server closed. The queue's backoff does more."""
 CONNECTIONS = 8
+_making = threading.Lock()
 
 for _library in ("boto3", "botocore", "urllib3"):
     logging.getLogger(_library).setLevel(logging.WARNING)  # at DEBUG they print session tokens
@@ -35,13 +38,15 @@ def make(location: Location, rules: Rules, folder: Path) -> Any:
     Raises Invalid (EndpointNotAllowed, CaInvalid) and botocore's errors (no such profile, bad region).
     """
     endpoint = rules.check(location.endpoint) if location.endpoint else None
-    client = _session(location.credentials).client(
-        "s3",
-        region_name=location.region,
-        endpoint_url=endpoint,
-        verify=_authorities(location.ca_pem, folder) if location.ca_pem else None,
-        config=_config(location.path_style),
-    )
+    with _making:
+        client = _session().client(
+            "s3",
+            region_name=location.region,
+            endpoint_url=endpoint,
+            verify=_authorities(location.ca_pem, folder) if location.ca_pem else None,
+            config=_config(location.path_style),
+            **_given(location.credentials),
+        )
     # botocore would ask the region that a server names, with our credentials; residency wants the difference told.
     client.meta.events.register_last("before-parameter-build.s3", _follow_no_redirect)
     # botocore has no setting for this; a change inside it fails here, before anything is sent.
@@ -49,14 +54,20 @@ def make(location: Location, rules: Rules, folder: Path) -> Any:
     return client
 
 
-def _session(keys: Keys | None) -> Session:
+@functools.cache
+def _session() -> Session:
+    """One for all clients: it holds S3's description and the pod's identity. Not safe for threads, hence the lock."""
+    return Session()
+
+
+def _given(keys: Keys | None) -> dict[str, str | None]:
     if keys is None:
-        return Session()
-    return Session(
-        aws_access_key_id=keys.access_key_id,
-        aws_secret_access_key=keys.secret_access_key,
-        aws_session_token=keys.session_token,
-    )
+        return {}
+    return {
+        "aws_access_key_id": keys.access_key_id,
+        "aws_secret_access_key": keys.secret_access_key,
+        "aws_session_token": keys.session_token,
+    }
 
 
 def _config(path_style: bool) -> Config:
