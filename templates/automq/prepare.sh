@@ -4,10 +4,10 @@
 store=/tmp/truststore
 keytool=${JAVA_HOME:+$JAVA_HOME/bin/}keytool
 if command -v "$keytool" >/dev/null; then
-  home=$(dirname "$(dirname "$(readlink -f "$(command -v "$keytool")")")")
+  java=$(dirname "$(dirname "$(readlink -f "$(command -v "$keytool")")")")
   rm -f "$store"
-  if [ -r "$home/lib/security/cacerts" ]; then
-    cp "$home/lib/security/cacerts" "$store"
+  if [ -r "$java/lib/security/cacerts" ]; then
+    cp "$java/lib/security/cacerts" "$store"
     chmod u+w "$store"
   fi
   number=0

@@ -137,7 +137,7 @@ def balancer(settings: Settings) -> Iterator[str]:
         yield f"the balancer speaks {spoken}, and listener {listener or '(none)'} speaks {protocols.get(listener)}"
     if settings.get("process.roles") != "broker":
         return
-    if f"{listener}://" not in settings.get("listeners", ""):
+    if listener not in {one.partition("://")[0] for one in settings.get("listeners", "").split(",")} - {""}:
         yield f"no listener {listener or '(none)'} for the balancer"
     prefix = f"listener.name.{listener.lower()}"
     mechanism = settings.get("autobalancer.client.auth.sasl.mechanism", "GSSAPI")
