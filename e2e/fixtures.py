@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from e2e import automq_image as automq
+from e2e.buckets import Bucket, memory_bucket
 from e2e.clusters import Cluster, UnavailableError
 from e2e.demo.recorder import Recorder
 from e2e.demo.story import PLATFORM, TEAM, Story
@@ -76,6 +77,15 @@ def s3_credentials(objectstore: ObjectStoreServer, kubectl: Kubectl) -> Iterator
     for namespace, name, keys in made:
         kubectl.delete("secret", name, namespace)
         objectstore.remove_user(keys.access)
+
+
+@pytest.fixture
+def bucket(kubectl: Kubectl, release: Release, objectstore: ObjectStoreServer) -> Iterator[Bucket]:
+    """A MemoryBucket that is Ready, with a user of its own."""
+    kubectl.ensure_namespace(PLATFORM)
+    with memory_bucket(kubectl, objectstore, PLATFORM, "recovered") as made:
+        made.ready()
+        yield made
 
 
 @pytest.fixture(scope="session")

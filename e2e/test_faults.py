@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from e2e import recovery
 from e2e.clusters import Cluster, StandCluster
 from e2e.demo.story import PLATFORM, TEAM, Story
 from e2e.kubectl import Kubectl, condition_of, until
@@ -53,7 +54,7 @@ def test_a_killed_broker_process_registers_again(cluster: Cluster, kubectl: Kube
 
 
 def test_a_controller_that_lost_its_volume_joins_as_a_new_voter(kubectl: Kubectl, story: Story) -> None:
-    before = uids(kubectl, PLATFORM)
+    before, began = uids(kubectl, PLATFORM), time.monotonic()
     claim = kubectl.get("persistentvolumeclaim", "agents-2", PLATFORM)
     assert claim
     kubectl("-n", PLATFORM, "delete", "persistentvolumeclaim", "agents-2", "--wait=false")
@@ -74,6 +75,7 @@ def test_a_controller_that_lost_its_volume_joins_as_a_new_voter(kubectl: Kubectl
         "three voters again",
     )
     everything_is_ready(kubectl)
+    recovery.note("one controller lost, with its volume", "kafka", secondsToReady=time.monotonic() - began)
     after = uids(kubectl, PLATFORM)
     assert {name for name in before if before[name] != after[name]} == {"agents-2"}
 
@@ -95,6 +97,31 @@ def test_the_api_server_goes_away_for_a_minute(cluster: Cluster, kubectl: Kubect
         kubectl.wait_ready("topicfamily", "after-outage", TEAM, 60)
     finally:
         kubectl.delete("topicfamily", "after-outage", TEAM)
+
+
+def test_all_brokers_are_lost_at_once(cluster: Cluster, kubectl: Kubectl, story: Story) -> None:
+    """Every pod is killed and deleted: each comes back to its volume, with what was acknowledged before."""
+    brokers = ["agents-1000", "agents-1001", "agents-1002"]
+    before, run = uids(kubectl, PLATFORM), f"all-lost-{int(time.time())}"
+    story.install_agent()
+    written = story.agent("before-loss", "produce", "--topic", story.topic, "--run", run, "--events", "2000").result()
+    for broker in brokers:
+        stand(cluster).kill_pod_process(PLATFORM, broker)
+    killed = time.monotonic()
+    kubectl("-n", PLATFORM, "delete", "pod", *brokers, "--now", "--wait=false")
+    until(
+        lambda: not {name for name, uid in uids(kubectl, PLATFORM).items() if uid == before.get(name)} & set(brokers),
+        60,
+        lambda: "the killed pods are still there",
+    )
+    everything_is_ready(kubectl, 180)
+    seconds = time.monotonic() - killed
+    args = ("--topic", story.topic, "--run", run, "--expect", "2000", "--group", "after-loss")
+    read = story.agent("after-loss", "consume", *args).result()
+    lost = written["acknowledged"] - read["read"]
+    recovery.note("all broker pods killed", "kafka", secondsToReady=seconds, acknowledged=2000, lost=lost)
+    assert written["acknowledged"] == 2000
+    assert lost == 0
 
 
 @contextmanager

@@ -7,9 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e import objectstore as objectstore_pods
 from e2e import recovery
+from e2e.buckets import Bucket
+from e2e.clusters import Cluster
+from e2e.demo.story import PLATFORM, Story
+from e2e.kubectl import Kubectl, condition_of, until
 from e2e.objectstore import ObjectStoreServer
+from e2e.release import NAMESPACE
 from e2e.tansu import TansuBrokers
+from e2e.test_faults import AWAY_SECONDS, everything_is_ready, stand
 from e2e.traffic import Writer, make_topic, read_back
 
 RECORDS = 100_000
@@ -51,3 +58,81 @@ def test_every_pod_is_killed_and_then_all_at_once_and_nothing_is_lost(brokers: T
     assert not lost, f"{len(lost)} of {RECORDS} acknowledged records are lost: {lost[:20]}"
     assert one_by_one < 10
     assert first < 30
+
+
+def test_the_bucket_is_unreachable_for_a_minute(brokers: TansuBrokers, bucket: Bucket) -> None:
+    """The S3 server stands still: nothing is acknowledged, nothing is refused, and all goes on by itself afterwards."""
+    topic, store = "unreachable", brokers.store
+    make_topic(brokers.address, topic, 6)
+    writer = Writer(brokers.address, topic, "outage", 20_000, 200.0)
+    with writer.writing():
+        writer.reached(500)
+        with store.frozen():
+            began = time.monotonic()
+            bucket.ask_now()
+            said = bucket.not_ready("Timeout", "NoAnswer", seconds=AWAY_SECONDS)
+            before = len(writer.acknowledged)
+            until(lambda: time.monotonic() - began > AWAY_SECONDS, AWAY_SECONDS + 5, str, every=0.5)
+            assert len(writer.acknowledged) == before, "records are acknowledged that are in no bucket"
+        back = time.monotonic()
+        first = writer.first_after(back)
+        bucket.ready(120)
+        ready = time.monotonic() - back
+        writer.stop()
+    assert not writer.failed
+    found = read_back(brokers.address, topic, writer.run, len(writer.acknowledged))
+    lost = writer.acknowledged.keys() - found
+    facts = {"acknowledged": len(writer.acknowledged), "lost": len(lost)}
+    recovery.note("bucket unreachable for a minute", "tansu", secondsToFirstAck=first, **facts)
+    recovery.note("bucket unreachable for a minute", "MemoryBucket", said=said, secondsToReady=ready)
+    assert not lost
+
+
+def test_a_node_is_lost(cluster: Cluster, kubectl: Kubectl, story: Story, brokers: TansuBrokers) -> None:
+    """What has volumes waits for its machine and says so; what holds nothing goes on without it."""
+    here = stand(cluster).stand
+    lost = here.node(a_node_to_lose(kubectl, brokers))
+    victim = broker_on(kubectl, lost.name)
+    topic = "node-lost"
+    make_topic(brokers.address, topic, 6)
+    writer = Writer(brokers.address, topic, "node", 100_000, 200.0)
+    with writer.writing():
+        writer.reached(500)
+        lost.crash()
+        crashed = time.monotonic()
+        try:
+            seen = kubectl.wait_condition("brokerpool", "brokers", PLATFORM, 60, "Ready", "False", "NodeLost")
+            told = time.monotonic() - crashed
+        finally:
+            here.start_node(lost.name)
+        back = time.monotonic()
+        everything_is_ready(kubectl, 180)
+        ready = time.monotonic() - back
+        writer.stop()
+    said = (condition_of(seen, "Ready") or {})["message"]
+    assert lost.name in said
+    assert (kubectl.get("pod", victim, PLATFORM) or {})["spec"]["nodeName"] == lost.name
+    silent = writer.silences(crashed)
+    found = read_back(brokers.address, topic, writer.run, len(writer.acknowledged))
+    missing = writer.acknowledged.keys() - found
+    facts = {"acknowledged": len(writer.acknowledged), "lost": len(missing)}
+    recovery.note("node lost", "tansu", longestSilence=silent, **facts)
+    recovery.note("node lost", "kafka", said=said, secondsUntilSaid=told, secondsFromReturnToReady=ready)
+    assert not writer.failed
+    assert not missing
+
+
+def a_node_to_lose(kubectl: Kubectl, brokers: TansuBrokers) -> str:
+    """Where Tansu and Kafka have brokers, and neither the S3 server nor the operator's platform role runs."""
+    kept = {pod["spec"]["nodeName"] for pod in kubectl.list("pod", objectstore_pods.NAMESPACE)}
+    wanted = set(brokers.pods().values()) - kept
+    platform = {
+        pod["spec"]["nodeName"] for pod in kubectl.list("pod", NAMESPACE, "app.kubernetes.io/component=platform")
+    }
+    return sorted(wanted - platform or wanted)[0]
+
+
+def broker_on(kubectl: Kubectl, node: str) -> str:
+    pool = kubectl.get("brokerpool", "brokers", PLATFORM) or {}
+    names = [broker["pod"] for broker in pool["status"]["brokers"]]
+    return next(n for n in names if (kubectl.get("pod", n, PLATFORM) or {})["spec"]["nodeName"] == node)

@@ -32,7 +32,7 @@ def lost_sockets_collected() -> Iterator[None]:
 
 
 def make_topic(address: str, topic: str, partitions: int) -> None:
-    admin = KafkaAdminClient(bootstrap_servers=address)
+    admin = KafkaAdminClient(bootstrap_servers=address, bootstrap_timeout_ms=60_000)
     try:
         admin.create_topics([NewTopic(topic, partitions, 1)])
     finally:
@@ -91,6 +91,10 @@ class Writer:
             self.sent = number + 1
         producer.flush(timeout=150)
         producer.close(timeout=5)
+
+    def stop(self) -> None:
+        """Send nothing more; what was sent still comes to its end."""
+        self._end.set()
 
     def _taken(self, number: int, _: Any) -> None:
         self.acknowledged[number] = time.monotonic()
