@@ -40,7 +40,7 @@ from agentmemory.objectstore.model import (
     VersioningState,
 )
 
-READS = frozenset({"Describe", "HeadObject", "ListObjectVersions"})
+READS = frozenset({"Describe", "GetObject", "ListObjectVersions"})
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ class FakeStore:
         self._end()
 
     async def look(self, bucket: str, key: str) -> Presence:
-        found = self._begin("HeadObject", bucket, key)
+        found = self._begin("GetObject", bucket, key)
         self._end()
         if self._is_denied(found, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}"):
             return "Denied"

@@ -1,7 +1,8 @@
 """One bucket's server in three forms: in memory, moto and versitygw."""
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -54,12 +55,18 @@ def _real_place(name: str, pool: StorePool, server: Server, location: Location) 
     return Place(pool.get(location), name, write, begin_upload)
 
 
-@pytest.fixture
-async def pool() -> AsyncIterator[StorePool]:
-    """A pool that may talk to loopback."""
+@pytest.fixture(scope="session")
+def pool() -> Iterator[StorePool]:
+    """A pool that may talk to loopback, one for all: its threads belong to no event loop, and a client takes long."""
     made = StorePool(LOOPBACK)
     yield made
-    await made.close()
+    asyncio.run(made.close())
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's second try comes at once."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda self, context: 0)
 
 
 @pytest.fixture(params=["fake", "moto", "versitygw"])

@@ -43,7 +43,7 @@ class Server:
     port: int
     root: Keys
     region: str = REGION
-    clients: list[Any] = field(default_factory=list)
+    clients: dict[Keys, Any] = field(default_factory=dict)
 
     @property
     def endpoint(self) -> str:
@@ -56,7 +56,12 @@ class Server:
     def client(self, keys: Keys | None = None) -> Any:
         """A plain boto3 client, closed with the server."""
         keys = keys or self.root
-        made = boto3.session.Session().client(
+        if keys not in self.clients:
+            self.clients[keys] = self._make_client(keys)
+        return self.clients[keys]
+
+    def _make_client(self, keys: Keys) -> Any:
+        return boto3.session.Session().client(
             "s3",
             region_name=self.region,
             endpoint_url=self.endpoint,
@@ -64,8 +69,6 @@ class Server:
             aws_secret_access_key=keys.secret_access_key,
             config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 1}),
         )
-        self.clients.append(made)
-        return made
 
 
 @dataclass
@@ -76,7 +79,7 @@ class VersityGw(Server):
     users: dict[str, Keys] = field(default_factory=dict)
 
     def user(self, name: str, role: str = "userplus") -> Keys:
-        """A user, made when first asked for: `userplus` makes buckets of its own, `user` none; policies hold for both."""
+        """A user, made when first asked for. `userplus` makes buckets, `user` none; policies hold for both."""
         if name not in self.users:
             self.users[name] = self._make_user(name, role)
         return self.users[name]
@@ -136,7 +139,7 @@ def _closing(server: Server) -> Iterator[None]:
     try:
         yield
     finally:
-        for client in server.clients:
+        for client in server.clients.values():
             client.close()
 
 

@@ -99,8 +99,8 @@ async def test_a_look_tells_found_absent_and_denied(place: Place) -> None:
     place.write("free/a")
     place.write("kept/b")
     await place.store.put_policy(place.bucket, policy_of(place.bucket))
-    looks = [await place.store.look(place.bucket, key) for key in ("free/a", "free/none", "kept/b")]
-    assert looks == ["Found", "Absent", "Denied"]
+    looks = [await place.store.look(place.bucket, key) for key in ("free/a", "free/none", "kept/b", "kept/none")]
+    assert looks == ["Found", "Absent", "Denied", "Denied"]
 
 
 PARTS: list[tuple[str, str, Callable[[ObjectStore, str], Awaitable[None]], Any]] = [

@@ -9,7 +9,6 @@ from agentmemory.objectstore.model import Keys
 
 RIGHTS = {
     "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
     "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjectsV2": "s3:ListBucket",
     "ListMultipartUploads": "s3:ListBucketMultipartUploads",

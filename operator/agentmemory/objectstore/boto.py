@@ -83,7 +83,7 @@ class BotoStore:
         await self._call("DeleteBucketPolicy", bucket)
 
     async def look(self, bucket: str, key: str) -> Presence:
-        return await self._run("HeadObject", bucket, lambda: reading.look(self._caller, bucket, key))
+        return await self._run("GetObject", bucket, lambda: reading.look(self._caller, bucket, key))
 
     async def is_empty(self, bucket: str) -> bool:
         return await self._run("ListObjectVersions", bucket, lambda: reading.is_empty(self._caller, bucket))

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import botocore
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from agentmemory.core.errors import OperatorError
 from agentmemory.objectstore.answers import Asked
 from agentmemory.objectstore.model import Location
-from agentmemory.objectstore.translate import answer_of, from_exception
+from agentmemory.objectstore.translate import FAILURES, answer_of, from_exception
 
 
 class Caller:
@@ -26,18 +26,16 @@ class Caller:
         """The answer to S3's call of that name (`PutBucketTagging`)."""
         try:
             return self._call(name, bucket, params)
-        except (BotoCoreError, ClientError, OSError, ValueError) as exc:
+        except FAILURES as exc:
             raise self._error(exc, name, bucket) from exc
 
     def ask(self, name: str, bucket: str, absent: Collection[str], **params: Any) -> dict[str, Any] | None:
         """As `call`; None when the server answers with one of these codes."""
         try:
             return self._call(name, bucket, params)
-        except ClientError as exc:
-            if answer_of(exc).code in absent:
+        except FAILURES as exc:
+            if isinstance(exc, ClientError) and answer_of(exc).code in absent:
                 return None
-            raise self._error(exc, name, bucket) from exc
-        except (BotoCoreError, OSError, ValueError) as exc:
             raise self._error(exc, name, bucket) from exc
 
     def close(self) -> None:

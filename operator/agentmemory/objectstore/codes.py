@@ -78,6 +78,7 @@ CODES: dict[str, Rule] = {
     "InvalidRegionName": REGION_UNKNOWN,
     "InvalidArgument": Rule(Invalid, None, "change the value that is named"),
     "InvalidRequest": Rule(Invalid, None, "change what is named"),
+    "InvalidRange": Rule(Invalid, None, "ask for bytes that are there"),
     "InvalidTag": Rule(Invalid, None, "change the tag that is named"),
     "InvalidBucketState": Rule(Invalid, None, "the bucket's other settings forbid it"),
     "KMS.NotFoundException": Rule(Invalid, "KmsKeyUnusable", "name a key that is there"),

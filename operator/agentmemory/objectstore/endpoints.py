@@ -90,6 +90,8 @@ def _parts(endpoint: str) -> tuple[str, str, int | None]:
             "treat a key that stood there as known to others and replace it",
             f"{_WAY_OUT}, and put keys into the Secret of credentialsSecretRef",
         )
+    if not endpoint.isascii() or not endpoint.isprintable() or " " in endpoint:  # urlsplit drops line breaks
+        raise _refused("the endpoint has no valid host")
     try:
         url = urlsplit(endpoint)
         port, host = url.port, (url.hostname or "").lower().removesuffix(".")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from agentmemory.core.errors import Conflict, Denied
+from agentmemory.core.errors import Conflict, Denied, Invalid
 from agentmemory.domain.aws import location_region
 from agentmemory.objectstore import keepin, shapes
 from agentmemory.objectstore.caller import Caller
@@ -89,9 +89,19 @@ def is_empty(caller: Caller, bucket: str) -> bool:
 
 
 def look(caller: Caller, bucket: str, key: str) -> Presence:
-    """Whether an object is there for this identity. An answer to HEAD has no body, so keys were proven before."""
+    """Whether an object can be read. By GetObject of its first byte: not every server holds HEAD to its policies."""
     try:
-        found = caller.ask("HeadObject", bucket, ("404", "NoSuchKey"), Key=key)
-    except Denied:
+        found = caller.ask("GetObject", bucket, ("NoSuchKey", "404"), Key=key, Range="bytes=0-0")
+    except Denied as exc:
+        if exc.reason != "AccessDenied":
+            raise
         return "Denied"
-    return "Absent" if found is None else "Found"
+    except Invalid as exc:
+        if exc.reason != "InvalidRange":  # it has no first byte
+            raise
+        return "Found"
+    if found is None:
+        return "Absent"
+    if "Body" in found:
+        found["Body"].close()
+    return "Found"

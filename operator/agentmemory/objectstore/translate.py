@@ -2,8 +2,10 @@
 
 import re
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from agentmemory.core.errors import Denied, Invalid, OperatorError, Transient
 from agentmemory.objectstore.answers import Answer, Asked, from_answer, redacted
@@ -19,6 +21,8 @@ _IDENTITY = (
     boto.MetadataRetrievalError,
     boto.RefreshWithMFAUnsupportedError,
 )
+FAILURES = (boto.BotoCoreError, boto.ClientError, ResponseParserError, ParseError, OSError, ValueError)
+"""What the library raises; ParseError where an answer is no XML, ValueError for an endpoint that is none."""
 _TIMED_OUT = (boto.ConnectTimeoutError, boto.ReadTimeoutError)
 
 
@@ -70,7 +74,7 @@ def _without_answer(exc: Exception, what: str, words: str) -> OperatorError:
         )
     if isinstance(exc, boto.ParamValidationError | boto.InvalidRegionError | ValueError):
         return Invalid("RequestInvalid", f"{what}: {words}; change the value that is named")
-    if isinstance(exc, boto.ResponseParserError):
+    if isinstance(exc, ResponseParserError | ParseError):
         return Transient("NoS3", f"{what}: the answer is not S3's ({words}); check the endpoint", retry_after=30.0)
     return Transient("NoAnswer", f"{what}: {words}; it is tried again")
 
