@@ -198,6 +198,30 @@ def test_hosts_of_brokers_that_somebody_else_runs() -> None:
     assert places.view_of(cluster_model()) is None
 
 
+TIERS: dict[str, tuple[dict[str, str], str, str | None, str]] = {
+    "nothing said": ({}, "Declared", None, "nothing tells where this class keeps old segments"),
+    "nothing that tells": ({"x": "[", "y": "http://[::1", "z": "s3.storage.svc"}, "Declared", None, ""),
+    "a region": ({"storage.aws.region": EU}, "Declared", EU, "spec.tiering.properties storage.aws.region; nothing"),
+    "no region": ({"storage.aws.region": ""}, "Declared", None, ""),
+    "another region": ({"storage.aws.region": US}, "Violated", US, "storage.aws.region"),
+    "a host": ({"endpoint": f"https://s3.{EU}.amazonaws.com:443/x"}, "Declared", EU, "endpoint"),
+    "a host elsewhere": ({"endpoint": f"https://s3.{US}.amazonaws.com"}, "Violated", US, "endpoint"),
+    "a bare host elsewhere": ({"endpoint": "s3.amazonaws.com:443"}, "Violated", US, "endpoint"),
+}
+
+
+@pytest.mark.parametrize("case", TIERS)
+def test_segments_that_somebody_elses_class_keeps(case: str) -> None:
+    properties, state, found, by = TIERS[case]
+    tiering = {"profile": "Custom", "className": "org.x.Rsm", "classPath": "/opt/x/*", "properties": properties}
+    cluster = cluster_model(engine="kafka-tiered", tiering=tiering, region={"name": EU})
+    place = only(View(cluster, region()))
+    assert (place.name, place.state, place.region) == ("Tier/org.x.Rsm", state, found)
+    assert by in place.by
+    aiven = cluster_model(engine="kafka-tiered", tiering={"bucketRef": {"name": "old"}}, region={"name": EU})
+    assert places.find(View(aiven, region())) == ()
+
+
 def test_every_place_has_its_name_once_and_what_is_wrong_is_never_left_out() -> None:
     nodes = {f"mem-{number}": f"n{number:03}" for number in range(300)}
     machines = dict.fromkeys(nodes.values(), HERE) | {"n299": THERE, "n298": NOWHERE}

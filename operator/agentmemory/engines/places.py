@@ -20,6 +20,7 @@ MOST = 256
 _NO_LABEL = f"the machine has neither a label {REGION_LABEL} nor a providerID that names its zone"
 _ANY_MACHINE = "its StorageClass does not bind it to a machine's place, and nothing else tells where it is"
 _NOT_ASKED = "the server has not told where the bucket is"
+_OWN_TIER = "nothing tells where this class keeps old segments"
 _BY_NAME = "the name alone does not tell where brokers that somebody else runs keep their data"
 
 
@@ -95,7 +96,16 @@ def hosts(view: View) -> Iterator[Place]:
         yield judge(f"Host/{host}", view.region.name, [_of_host("its name", host)], _BY_NAME)
 
 
-PLACES: tuple[Callable[[View], Iterable[Place]], ...] = (buckets, hosts, machines, volumes)
+def tiers(view: View) -> Iterator[Place]:
+    """Where a RemoteStorageManager of somebody's own keeps segments: no bucket of ours is asked."""
+    tiering = view.cluster.spec.tiering
+    if tiering is None or tiering.profile != "Custom":
+        return
+    evidence = [found for name, value in sorted(tiering.properties.items()) for found in _of_property(name, value)]
+    yield judge(f"Tier/{tiering.class_name}"[:253], view.region.name, evidence, _OWN_TIER)
+
+
+PLACES: tuple[Callable[[View], Iterable[Place]], ...] = (buckets, hosts, machines, tiers, volumes)
 
 
 def find(view: View) -> tuple[Place, ...]:
@@ -190,6 +200,20 @@ def _of_key(region: Region, bucket: MemoryBucket) -> Iterator[Evidence]:
     if wanted is not None and (key is None or not aws.same_key(key, wanted)):
         by = f"spec.encryption.kmsKeyId is {key or 'not given'}, and spec.region.kmsKeyId of its cluster is {wanted}"
         yield Evidence(by[:512], contradicts=True)
+
+
+def _of_property(name: str, value: str) -> Iterator[Evidence]:
+    """What a setting says of a place: a region by its name, a host of AWS by its value."""
+    by = f"spec.tiering.properties {name}"
+    if name.rpartition(".")[2].lower() == "region" and value:
+        yield Evidence(by, value, proves=False)
+    try:
+        host = urlsplit(value if "//" in value else f"//{value}").hostname
+    except ValueError:
+        return  # no address
+    found = aws.host_region(host or "")
+    if found is not None:
+        yield Evidence(by, found, proves=False)
 
 
 def _of_host(what: str, host: str) -> Evidence:
