@@ -42,10 +42,10 @@ bench: ## measure into build/bench/: the main job, or WORKLOAD=W1..W8 N=1000 TAR
 mutation: ## count the small wrongs in the code that the unit tests notice (PART=core alone), result in build/bench/
 	$(RUN) --group mutation python -m benchmarks.mutation $(if $(PART),--part $(PART))
 
-perturb: ## every fault at every place of every scenario, in memory and on a real apiserver, with both watches (hours)
+perturb: ## every fault at every place of every scenario, in memory and on a real apiserver (PERTURB_WATCH=both: with kopf's watch too)
 	$(UV) sync --quiet
 	PERTURB_FULL=1 $(RUN) pytest tests/perturb -m "not integration" -n 2 -q --timeout=3600
-	PERTURB_FULL=1 $(RUN) pytest tests/perturb -m integration -q
+	PERTURB_FULL=1 $(RUN) pytest tests/perturb -m integration -n $(or $(PERTURB_WORKERS),4) -q
 
 generate: ## write the generated files: CRDs, API reference, the chart's copy of the CRDs
 	$(RUN) python scripts/generate.py
