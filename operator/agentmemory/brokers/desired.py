@@ -22,6 +22,7 @@ def broker_plan(world: World, cluster: MemoryCluster, node_id: int, image: str, 
         owner=world.owner,
         tls_hash=tls_hash,
         storage=world.storage.storage,
+        settings=world.storage.settings,
     )
 
 

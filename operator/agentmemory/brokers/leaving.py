@@ -8,7 +8,7 @@ Service, so it stands whatever happens to the one who took it.
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agentmemory.brokers.policy import trouble_of
+from agentmemory.brokers.policy import NOT_REGISTERED, trouble_of
 from agentmemory.brokers.world import World
 from agentmemory.engines.pods import PodState
 
@@ -86,9 +86,17 @@ def _stuck(world: World) -> tuple[tuple[int, str], ...]:
         others = world.sight.registered - {node_id}
         if trouble is None or pod is None or not pod.proven or node_id not in (world.nodes or {}):
             continue
+        if trouble.reason == NOT_REGISTERED and not _unready_for_long(world):
+            continue  # a session that ran out is no standstill
         if others and world.staying - {node_id} <= others and not _young_ones(world, node_id):
             return ((node_id, trouble.reason),)
     return ()
+
+
+def _unready_for_long(world: World) -> bool:
+    """Whether the pool says so long enough: how long Kafka has missed a broker is told by nobody."""
+    found = next((one for one in world.pool.status.conditions if one.type == "Ready"), None)
+    return found is not None and found.status == "False" and world.now - found.last_transition_time > world.patience
 
 
 def _young_ones(world: World, but: int) -> bool:

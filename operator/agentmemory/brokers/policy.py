@@ -14,6 +14,7 @@ from agentmemory.engines.pods import PodState, Trouble
 Check = Callable[[World], Phase | None]
 State = Literal["Pending", "Starting", "Registered", "Failed", "Leaving"]
 
+NOT_REGISTERED = "NotRegistered"
 ROLLING = frozenset({"Rolling", "WaitingForKafka"})
 """A MemoryCluster's reasons while some controller has not taken up its declaration (see engines.roller)."""
 
@@ -245,7 +246,7 @@ def trouble_of(world: World, node_id: int) -> Trouble | None:
     late = pod.running_since is not None and world.now - pod.running_since > world.patience
     if late and (pod.state is PodState.STARTING or (world.sight.answers and node_id not in world.sight.registered)):
         return Trouble(
-            "NotRegistered",
+            NOT_REGISTERED,
             f"broker {pod.name} runs for more than {world.patience.total_seconds():.0f} s and is not registered; it "
             f"may be recovering its log, or read what it says: `kubectl logs {pod.name}`",
         )
