@@ -67,6 +67,11 @@ def of_gate(obj: Object, world: World, phase: Phase) -> Object:
     """The status while nothing is touched: places that are found wrong are named, all others stay as they were."""
     made = of_trouble(obj, phase, world.now)
     wrong = [] if world.view is None else [place for place in places.fixed(world.view) if place.state == "Violated"]
+    if wrong:
+        # What is known to be broken must not be called kept, though nothing else was looked at.
+        others = [entry for entry in made.get("enforcement") or () if entry["path"] != "spec.region.name"]
+        broken = to_list(region_entries(world.cluster, tuple(wrong))[:1])
+        made["enforcement"] = sorted([*others, *broken], key=lambda entry: str(entry["path"]))
     named = {entry["name"] for entry in _entries(wrong)}
     kept = [entry for entry in made.get("places") or () if entry["name"] not in named]
     found = sorted([*_entries(wrong), *kept], key=lambda entry: str(entry["name"]))[: places.MOST]
