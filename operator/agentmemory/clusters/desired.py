@@ -24,6 +24,7 @@ def controller_plan(world: World, quorum: Quorum, node: Node, image: str, tls_ha
         tls_hash=tls_hash,
         mode=quorum.mode(node.id),
         storage=world.storage.storage,
+        settings=world.storage.settings,
     )
 
 

@@ -4,7 +4,6 @@ A cluster waits for its buckets before it begins. Once it has begun its nodes ar
 what they are rendered from is the bucket's declaration, and a server that is away comes back.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,12 +15,12 @@ from agentmemory.core.errors import Invalid
 from agentmemory.core.key import Key
 from agentmemory.core.store import Store
 from agentmemory.engines.apply import Tools
-from agentmemory.engines.base import BucketPlace, Storage
+from agentmemory.engines.base import BucketPlace, SecretSettings, Storage
+from agentmemory.engines.kafka_tiered.secrets import no_session, settings_of
 from agentmemory.engines.residency import buckets_elsewhere
-from agentmemory.engines.shared import text_of
+from agentmemory.engines.shared import fingerprint, text_of
 
-_SHOWN = 16
-"""Hexadecimal digits of a fingerprint: enough to tell a change, too few to learn anything."""
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,15 @@ class Found:
     buckets: tuple[MemoryBucket, ...] = ()
     storage: Storage | None = None
     phase: Phase | None = None
+    settings: SecretSettings | None = None
+    """The secret settings of the engine's plugin."""
 
 
 def references(cluster: MemoryCluster) -> tuple[Reference, ...]:
     """The buckets that a cluster is made on, the data bucket first."""
-    storage = cluster.spec.object_storage
+    storage, tiering = cluster.spec.object_storage, cluster.spec.tiering
+    if tiering is not None and tiering.bucket_ref is not None:
+        return (Reference("spec.tiering.bucketRef", tiering.bucket_ref.name, "Data"),)
     if storage is None:
         return ()
     return (
@@ -81,25 +84,43 @@ def not_ready(bucket: MemoryBucket) -> Phase | None:
 
 
 async def find(tools: Tools, cluster: MemoryCluster, *, fresh: bool = False) -> Found:
-    """Reads the buckets from the store and the Secret with their keys; `fresh` reads the Secret anew."""
+    """Reads the buckets from the store and the Secrets with keys and settings; `fresh` reads the Secrets anew."""
+    settings = await settings_of(tools, cluster, fresh=fresh)
+    if isinstance(settings, Phase):
+        return Found(phase=settings)
     asked = references(cluster)
     if not asked:
-        return Found()
+        return Found(settings=settings)
     buckets, phase = _look_up(tools.store, cluster.metadata.namespace, asked)
     phase = phase or disagreement(buckets) or buckets_elsewhere(cluster, buckets)
     if phase is not None:
         return Found(tuple(buckets), None, phase)
-    data, ops = buckets
-    reference = data.spec.s3.credentials_secret_ref
+    storage = await _storage(tools, cluster, buckets, fresh=fresh)
+    if isinstance(storage, Phase):
+        return Found(tuple(buckets), None, storage)
+    return Found(tuple(buckets), storage, None, settings)
+
+
+async def _storage(
+    tools: Tools, cluster: MemoryCluster, buckets: Sequence[MemoryBucket], *, fresh: bool
+) -> Storage | Phase:
+    """The buckets, with the keys that the data bucket names; why there are none."""
+    data, *others = map(place, buckets)
+    ops = others[0] if others else None
+    reference = buckets[0].spec.s3.credentials_secret_ref
     if reference is None:
-        return Found((data, ops), Storage(place(data), place(ops)))
+        return Storage(data, ops)
+    where = f"Secret {reference.name}, which {_text(buckets[0])} names,"
     key = Key("Secret", cluster.metadata.namespace, reference.name)
     secret = await tools.shared.secrets.get(tools.kube, key, fresh=fresh)
     if secret is None:
-        missing = f"Secret {key.name}, which {_text(data)} names, does not exist in this namespace; create it"
-        return Found((data, ops), None, progressing("CredentialsMissing", missing))
-    digest = fingerprint(cluster.metadata.uid, text_of(secret))
-    return Found((data, ops), Storage(place(data), place(ops), key.name, digest))
+        return progressing("CredentialsMissing", f"{where} does not exist in this namespace; create it")
+    values = text_of(secret)
+    missing = [name for name in KEYS if not values.get(name)]
+    if missing:
+        return progressing("CredentialsMissing", f"{where} has no {' and no '.join(missing)}; add what is missing")
+    unfit = no_session(cluster, where, values)
+    return unfit or Storage(data, ops, reference.name, fingerprint(cluster.metadata.uid, values))
 
 
 def place(bucket: MemoryBucket) -> BucketPlace:
@@ -114,15 +135,12 @@ def place(bucket: MemoryBucket) -> BucketPlace:
     )
 
 
-def fingerprint(salt: str, values: dict[str, str]) -> str:
-    """Tells whether a Secret has changed, and nothing of what is in it."""
-    text = "\0".join(f"{name}={value}" for name, value in sorted(values.items()))
-    return hashlib.sha256(f"{salt}\0{text}".encode()).hexdigest()[:_SHOWN]
-
-
 def disagreement(buckets: Sequence[MemoryBucket]) -> Phase | None:
     """Why two good buckets cannot be had together."""
-    data, ops = buckets
+    data, *others = buckets
+    if not others:
+        return None
+    ops = others[0]
     if (data.bucket_name, data.spec.s3.endpoint) == (ops.bucket_name, ops.spec.s3.endpoint):
         return stalled("BucketShared", f"{_text(data)} and {_text(ops)} are one bucket on the server; name two")
     if data.spec.s3.credentials_secret_ref != ops.spec.s3.credentials_secret_ref:

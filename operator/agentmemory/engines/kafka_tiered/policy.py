@@ -1,8 +1,9 @@
 """What spec.tiering cannot say. Pure."""
 
 import re
+from collections.abc import Mapping
 
-from agentmemory.api.conditions import Phase, refused
+from agentmemory.api.conditions import Phase, progressing, refused
 from agentmemory.api.memorycluster import Tiering
 from agentmemory.engines.base import BucketPlace
 from agentmemory.engines.kafka_tiered.plugin import AIVEN_KEYS, bucket_settings
@@ -48,20 +49,27 @@ def _the_buckets_own(tiering: Tiering) -> Phase | None:
     )
 
 
-def settings_trouble(tiering: Tiering, name: str, keys: tuple[str, ...], empty: tuple[str, ...]) -> Phase | None:
-    """What is wrong with Secret `name` of spec.tiering.secretRef, by its keys and those without a value."""
-    where = f"Secret {name}, named by spec.tiering.secretRef,"
+def settings_trouble(tiering: Tiering, name: str, values: Mapping[str, str]) -> Phase | None:
+    """What is wrong with Secret `name` of spec.tiering.secretRef. A Secret can be put right at any time: it waits."""
+    where, keys = f"Secret {name}, named by spec.tiering.secretRef,", set(values)
+    empty = sorted(key for key in keys if not values[key])
     if not keys:
-        return refused("SecretEmpty", f"{where} has no keys; give it one for each secret setting of the plugin")
+        return progressing("SecretEmpty", f"{where} has no keys; give it one for each secret setting of the plugin")
     if empty:
-        return refused("SecretIncomplete", f"{where} has no value for {', '.join(empty)}; give it one, or remove it")
-    twice = sorted(set(keys) & set(tiering.properties))
+        return progressing("SecretIncomplete", f"{where} has no text for {', '.join(empty)}; give it one, or remove it")
+    twice = sorted(keys & set(tiering.properties))
     if twice:
-        return refused("SettingTwice", f"{where} and spec.tiering.properties both have {twice[0]}; remove one of them")
+        return progressing(
+            "SettingTwice", f"{where} and spec.tiering.properties both have {twice[0]}; remove one of them"
+        )
+    return _of_aiven(where, keys) if tiering.profile == "Aiven" else None
+
+
+def _of_aiven(where: str, keys: set[str]) -> Phase | None:
     pair = set(AIVEN_KEYS.values())
-    if tiering.profile == "Aiven" and len(pair & set(keys)) == 1:
-        missing = next(iter(pair - set(keys)))
-        return refused("SecretIncomplete", f"{where} has one of the two keys of an S3 user; add {missing}")
-    if tiering.profile == "Aiven" and (own := sorted(set(keys) & _BUCKETS)):
-        return refused("BucketInProperties", f"{where} has {own[0]}, which the MemoryBucket decides; remove it")
+    if len(pair & keys) == 1:
+        return progressing("SecretIncomplete", f"{where} has one key of an S3 user's two; add {min(pair - keys)}")
+    own = sorted(keys & _BUCKETS)
+    if own:
+        return progressing("BucketInProperties", f"{where} has {own[0]}, which the MemoryBucket decides; remove it")
     return None
