@@ -1,5 +1,6 @@
 """pydantic's errors in words for people: path, what is wrong, the way out."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,4 +64,6 @@ def _what(fault: ErrorDetails, context: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     text = repr(value)
+    if re.search(r"://.*[@?#]", text):
+        return "what stands there (not repeated: a URL may hold a key)"
     return text if len(text) <= 64 else text[:60] + "..."
