@@ -77,6 +77,11 @@ def test_the_status_of_what_is_held_up_names_what_is_wrong_and_keeps_the_rest() 
         known[0],
     ]
     assert "places" not in status.of_gate(GATED, world(), found)
+    mended = of(view(buckets={"data": bucket(EU)}, volumes={"mem-0": Volume(EU)}))
+    assert status.of_gate({**GATED, "status": {"places": told["places"]}}, mended, found)["places"] == [
+        {"name": "Bucket/data", "state": "Verified", "by": "GetBucketLocation", "region": EU},
+        known[0],
+    ], "a bucket that was mended; nothing of a volume whose machine was not looked at"
     assert status.of_gate({**GATED, "status": {"places": known}}, world(), found)["places"] == [known[1], known[0]]
 
 

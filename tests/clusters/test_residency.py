@@ -11,8 +11,9 @@ from agentmemory.core.key import Key
 from agentmemory.core.store import Store
 from agentmemory.engines.places import REGION_LABEL
 from tests.engines.builders import cluster_model
-from tests.engines.stage import CLUSTER_KEY, NAMESPACE, Stage, cluster, pool
+from tests.engines.stage import CLUSTER_KEY, NAMESPACE, POOL_KEY, Stage, cluster, pool
 from tests.fakekube.fixture import World
+from tests.teams import conditions
 
 Object = dict[str, Any]
 
@@ -231,6 +232,55 @@ def bucket(name: str, **spec: Any) -> Object:
     names = {"name": name, "namespace": NAMESPACE, "uid": name, "resourceVersion": "1"}
     declared = {"purpose": "Data", "region": EU, **spec}
     return {"apiVersion": "agentmemory.dev/v1alpha1", "kind": "MemoryBucket", "metadata": names, "spec": declared}
+
+
+def ready(region: str) -> Object:
+    """The status of a bucket that its server has told of."""
+    return {"observedGeneration": 1, "conditions": conditions(Accepted="True", Ready="True"), "region": region}
+
+
+def tiered(world: World, found: str, **spec: Any) -> None:
+    """MemoryBucket `old`, as its reconciler would leave it."""
+    made = bucket("old", **spec)
+    del made["metadata"]["uid"], made["metadata"]["resourceVersion"]
+    world.put(made)
+    world.cluster.set_status(Key("MemoryBucket", NAMESPACE, "old"), ready(found))
+
+
+ON_A_BUCKET = {**IN_EU, "engine": "kafka-tiered", "image": "kafka:tiered", **TIERED}
+CHAIN = f"MemoryCluster data/mem declares {EU}; its Bucket/old rests in {US}"
+
+
+async def test_a_bucket_that_was_found_elsewhere_is_not_begun_on(world: World) -> None:
+    tiered(world, US)
+    stage = await rise(world, machine(), **ON_A_BUCKET)
+    told = world.condition(CLUSTER_KEY)
+    assert told["reason"] == "RegionViolated"
+    assert told["message"].startswith(f"{CHAIN} (GetBucketLocation); move the data")
+    assert places(world) == {"Bucket/old": ("Violated", US)}
+    assert stage.pods() == {}
+    world.cluster.set_status(Key("MemoryBucket", NAMESPACE, "old"), ready(EU))
+    await stage.settle(within=60)
+    assert places(world)["Bucket/old"] == ("Verified", EU)
+    assert world.condition(CLUSTER_KEY)["status"] == "True"
+
+
+async def test_a_bucket_that_is_made_again_elsewhere_gets_no_node_and_no_record_from_a_new_one(world: World) -> None:
+    tiered(world, EU)
+    stage = await rise(world, machine(), **ON_A_BUCKET)
+    assert world.condition(CLUSTER_KEY)["status"] == "True"
+    before = stage.pods()
+    world.delete(f"MemoryBucket/{NAMESPACE}/old")
+    await stage.settle(within=60)
+    tiered(world, US, region=US)
+    world.edit(POOL_KEY, {"spec": {"replicas": 4}})
+    await stage.settle(within=60)
+    for key in (CLUSTER_KEY, POOL_KEY):
+        assert world.condition(key)["reason"] == "RegionViolated"
+        assert CHAIN in world.condition(key)["message"]
+    assert stage.pods() == before
+    assert entries(world)["spec.region.name"] == "Unverified"
+    assert entries(world)["spec.replication.factor"] == "Enforced"
 
 
 def test_the_buckets_that_a_cluster_names() -> None:

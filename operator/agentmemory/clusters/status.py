@@ -64,18 +64,20 @@ def of_trouble(obj: Object, phase: Phase, now: datetime) -> Object:
 
 
 def of_gate(obj: Object, world: World, phase: Phase) -> Object:
-    """The status while nothing is touched: places that are found wrong are named, all others stay as they were."""
+    """The status while nothing is touched: places that need no look at machines are told, others stay as they were."""
     made = of_trouble(obj, phase, world.now)
-    wrong = [] if world.view is None else [place for place in places.fixed(world.view) if place.state == "Violated"]
+    found = () if world.view is None else places.fixed(world.view)
+    wrong = [place for place in found if place.state == "Violated"]
+    known = [place for place in found if place in wrong or not place.name.startswith("Volume/")]
     if wrong:
         # What is known to be broken must not be called kept, though nothing else was looked at.
         others = [entry for entry in made.get("enforcement") or () if entry["path"] != "spec.region.name"]
         broken = to_list(region_entries(world.cluster, tuple(wrong))[:1])
         made["enforcement"] = sorted([*others, *broken], key=lambda entry: str(entry["path"]))
-    named = {entry["name"] for entry in _entries(wrong)}
+    named = {entry["name"] for entry in _entries(known)}
     kept = [entry for entry in made.get("places") or () if entry["name"] not in named]
-    found = sorted([*_entries(wrong), *kept], key=lambda entry: str(entry["name"]))[: places.MOST]
-    return {**made, "places": found} if found else made
+    told = sorted([*_entries(known), *kept], key=lambda entry: str(entry["name"]))[: places.MOST]
+    return {**made, "places": told} if told else made
 
 
 def places_of(found: Iterable[Place]) -> Object:
