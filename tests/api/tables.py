@@ -30,6 +30,8 @@ SMALLEST: dict[str, dict[str, Any]] = {
     },
 }
 
+BUCKETS = {"dataBucketRef": {"name": "agents-data"}, "opsBucketRef": {"name": "agents-ops"}}
+TIERED = {"bucketRef": {"name": "agents-cold"}}
 EXTERNAL = {"bootstrapServers": "kafka.example.com:9092", "credentialsSecretRef": {"name": "admin"}}
 
 
@@ -134,6 +136,11 @@ def _endpoint(text: str) -> Patch:
     return spec(s3={"endpoint": text})
 
 
+def _automq(**fields: Any) -> Patch:
+    return spec(**{"engine": "automq", "objectStorage": BUCKETS, **fields})
+
+
+_CUSTOM = {"profile": "Custom", "className": "com.example.Cold", "classPath": "/opt/cold/*"}
 _NAME = "metadata.name must be"
 _REFERENCE = {"namespace": "memory-system", "name": "other"}
 _FAST = {"storageClassName": "fast"}
@@ -168,13 +175,46 @@ RULES = (
              detours=(spec(region=None),)),
     RuleCase("MemoryCluster", ".spec.replication", "minInSync cannot be more",
              spec(replication={"factor": 3, "minInSync": 3}), spec(replication={"factor": 1})),
+    RuleCase("MemoryCluster", ".spec", "objectStorage belongs to engine automq", _automq(),
+             spec(objectStorage=BUCKETS), detours=(spec(engine="automq"),)),
+    RuleCase("MemoryCluster", ".spec", "tiering belongs to engine kafka-tiered",
+             spec(engine="kafka-tiered", tiering=TIERED), spec(tiering=TIERED), detours=(spec(engine="kafka-tiered"),)),
+    RuleCase("MemoryCluster", ".spec", "engine automq keeps one copy",
+             _automq(replication={"factor": 1, "minInSync": 1}),
+             _automq(replication={"factor": 3, "minInSync": 2}),
+             detours=(_automq(replication={"factor": 3, "minInSync": 1}),)),
+    RuleCase("MemoryCluster", ".spec", "objectStorage.dataBucketRef cannot change",
+             _automq(objectStorage={**BUCKETS, "latencyClass": "Low"}),
+             _automq(objectStorage={**BUCKETS, "dataBucketRef": {"name": "other"}}), before=_automq()),
+    RuleCase("MemoryCluster", ".spec", "objectStorage.opsBucketRef cannot change",
+             _automq(objectStorage={**BUCKETS, "zoneRouter": True}),
+             _automq(objectStorage={**BUCKETS, "opsBucketRef": {"name": "other"}}), before=_automq()),
+    RuleCase("MemoryCluster", ".spec.tiering", "profile Aiven needs bucketRef",
+             spec(engine="kafka-tiered", tiering=TIERED), spec(engine="kafka-tiered", tiering={"profile": "Aiven"})),
+    RuleCase("MemoryCluster", ".spec.tiering", "profile Custom needs className and classPath",
+             spec(engine="kafka-tiered", tiering=_CUSTOM),
+             spec(engine="kafka-tiered", tiering={**_CUSTOM, "classPath": None}),
+             detours=(spec(engine="kafka-tiered", tiering={"profile": "Custom"}),)),
+    RuleCase("MemoryCluster", ".spec.tiering", "className is the profile's own",
+             spec(engine="kafka-tiered", tiering=_CUSTOM),
+             spec(engine="kafka-tiered", tiering={**TIERED, "className": "a.B"})),
+    RuleCase("MemoryCluster", ".spec.tiering.hotWindow", "must be from 1m to 8760h",
+             spec(engine="kafka-tiered", tiering={**TIERED, "hotWindow": "1m"}),
+             spec(engine="kafka-tiered", tiering={**TIERED, "hotWindow": "59s"}),
+             detours=(spec(engine="kafka-tiered", tiering={**TIERED, "hotWindow": "8761h"}),)),
+    RuleCase("MemoryCluster", ".spec.tiering.properties", "keys must be names of Java properties",
+             spec(engine="kafka-tiered", tiering={**TIERED, "properties": {"chunk.size": "4194304"}}),
+             spec(engine="kafka-tiered", tiering={**TIERED, "properties": {"chunk size": "1"}})),
+    RuleCase("MemoryCluster", ".spec.region.nodeLabels", "keys must be names of labels",
+             spec(region={"name": "eu-1", "nodeLabels": {"topology.kubernetes.io/region": "eu-1"}}),
+             spec(region={"name": "eu-1", "nodeLabels": {"no label": "eu-1"}})),
     RuleCase("MemoryCluster", ".spec.failureDetection.sessionTimeout", "must be from 3s to 60s",
              spec(failureDetection={"sessionTimeout": "1m"}), spec(failureDetection={"sessionTimeout": "2s999ms"}),
              detours=(spec(failureDetection={"sessionTimeout": "61s"}),)),
     # BrokerPool
     RuleCase("BrokerPool", ".spec.clusterRef", "clusterRef cannot change", spec(replicas=5),
              spec(clusterRef={"name": "other"}), before={}),
-    RuleCase("BrokerPool", ".spec.storage", "type cannot change", spec(replicas=5), _storage(type="Ephemeral"),
+    RuleCase("BrokerPool", ".spec.storage", "type cannot be added", spec(replicas=5), _storage(type="Ephemeral"),
              before={}),
     RuleCase("BrokerPool", ".spec.storage", "size cannot shrink", _storage(size="21Gi"), _storage(size=1),
              before=_storage(size="20Gi"), detours=(spec(storage=None), _storage(size=None), _storage(size="19Gi"))),
@@ -274,6 +314,10 @@ RULES = (
 
 BAD_INPUT = (
     BadInput("MemoryCluster", spec(engine="kafak"), "spec.engine", "'kafak' is not known; write one of"),
+    BadInput("MemoryCluster", _automq(objectStorage={**BUCKETS, "latencyClass": "Fast"}),
+             "spec.objectStorage.latencyClass", "'Fast' is not known; write one of"),
+    BadInput("MemoryCluster", _automq(objectStorage={"dataBucketRef": {"name": "agents-data"}}),
+             "spec.objectStorage.opsBucketRef", "is required; add it"),
     BadInput("MemoryCluster", spec(engine=None), "spec.engine", "is required; add it"),
     BadInput("MemoryCluster", spec(version="four"), "spec.version", "does not match"),
     BadInput("MemoryCluster", _controllers(replicas=2), "spec.controllers.replicas", "write one of 1 or 3"),
