@@ -216,7 +216,7 @@ async def test_keys_that_come_late_are_found(buckets: World, s3: FakeS3) -> None
     assert ready(buckets)["reason"] == "CredentialsNotFound"
     buckets.put({**SECRET, "data": {"AWS_ACCESS_KEY_ID": "QQ=="}})
     await buckets.run_until_quiet(within=20)
-    assert ready(buckets)["reason"] == "CredentialsIncomplete"
+    assert ready(buckets)["reason"] == "CredentialsInvalid"
     buckets.put(SECRET)
     await buckets.run_until_quiet(within=20)
     assert ready(buckets)["status"] == "True"

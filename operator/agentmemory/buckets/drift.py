@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from agentmemory.api.memorybucket import MemoryBucket
 from agentmemory.buckets import access, desired
@@ -146,10 +145,8 @@ def _policy(world: World, view: BucketView, conditions: Conditions) -> Part:
     wanted = access.document(found, statements(world, conditions))
     if access.same(found, wanted):
         return Part("Policy")
-    if wanted is None:
-        return Part("Policy", lambda store: store.delete_policy(view.name))
-    document: Mapping[str, Any] = wanted
-    return Part("Policy", lambda store: store.put_policy(view.name, document))
+    assert wanted is not None  # there is always a statement of ours
+    return Part("Policy", lambda store: store.put_policy(view.name, wanted))
 
 
 def statements(world: World, conditions: Conditions) -> list[access.Statement]:

@@ -4,14 +4,14 @@ from typing import Any
 
 from agentmemory.api.conditions import Phase, stalled
 from agentmemory.api.memorybucket import MemoryBucket
+from agentmemory.core.errors import Invalid
 from agentmemory.core.key import Key
-from agentmemory.engines.shared import text_of
 from agentmemory.kube.client import KubeClient
+from agentmemory.objectstore.credentials import ACCESS_KEY, SECRET_KEY, keys_from
 from agentmemory.objectstore.model import Keys, Location
 
 Object = dict[str, Any]
 
-ID, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 CA = "ca.crt"
 
 
@@ -39,15 +39,12 @@ async def _keys(kube: KubeClient, bucket: MemoryBucket) -> Keys | Phase | None:
     if found is None:
         return stalled(
             "CredentialsNotFound",
-            f"{where} (spec.s3.credentialsSecretRef) does not exist; create it with {ID} and {SECRET}",
+            f"{where} (spec.s3.credentialsSecretRef) does not exist; create it with {ACCESS_KEY} and {SECRET_KEY}",
         )
-    values = {name: value.strip() for name, value in text_of(found).items()}
-    lacking = [name for name in (ID, SECRET) if not values.get(name)]
-    if lacking:
-        return stalled(
-            "CredentialsIncomplete", f"{where} (spec.s3.credentialsSecretRef) has no {' and no '.join(lacking)}; add it"
-        )
-    return Keys(values[ID], values[SECRET], values.get(TOKEN) or None)
+    try:
+        return keys_from(found.get("data") or {}, where)
+    except Invalid as error:
+        return stalled(error.reason, error.message)  # the Secret is to be mended, not this object
 
 
 async def _ca(kube: KubeClient, bucket: MemoryBucket) -> str | Phase | None:
