@@ -122,9 +122,10 @@ def _run_hooks(hooks: Sequence[Hook], call: Call) -> None:
 class FakeStore:
     """An `ObjectStore` on a FakeS3, for one Location."""
 
-    def __init__(self, s3: FakeS3, location: Location) -> None:
+    def __init__(self, s3: FakeS3, location: Location, connect: Callable[[Location], None] = lambda _: None) -> None:
         self.s3 = s3
         self.location = location
+        self.connect = connect
         self.closed = False
 
     async def describe(self, bucket: str) -> BucketView | None:
@@ -163,7 +164,7 @@ class FakeStore:
         self._end()
 
     async def put_tags(self, bucket: str, tags: Mapping[str, str]) -> None:
-        self._write("PutBucketTagging", bucket, "Tags").tags = dict(tags)
+        self._write("PutBucketTagging", bucket, "Tags", dict(tags)).tags = dict(tags)
         self._end()
 
     async def put_encryption(self, bucket: str, encryption: Encryption) -> None:
@@ -258,6 +259,7 @@ class FakeStore:
         """Records the call, lets hooks fail it, checks who asks; the bucket, or an empty one where none is there."""
         self._call = Call(name, bucket, given)
         self.s3.calls.append(self._call)
+        self.connect(self.location)
         _run_hooks(self.s3.before, self._call)
         if not self.s3.available:
             raise Transient("NoAnswer", f"{name} on bucket {bucket}: the server does not answer; it is tried again")
@@ -376,14 +378,14 @@ class FakeStores:
 
     def get(self, location: Location) -> FakeStore:
         if location.endpoint is not None:
-            self._check(self.rules.check(location.endpoint))
+            self.rules.check(location.endpoint)
         if location not in self.stores:
             server = self.servers if isinstance(self.servers, FakeS3) else self.servers[location.endpoint]
-            self.stores[location] = FakeStore(server, location)
+            self.stores[location] = FakeStore(server, location, self._connect)
         return self.stores[location]
 
-    def _check(self, endpoint: str) -> None:
-        host = endpoint.partition("://")[2].partition(":")[0]
+    def _connect(self, location: Location) -> None:
+        host = (location.endpoint or "").partition("://")[2].partition(":")[0]
         for address in self.resolves.get(host, ()):
             self.rules.check_address(host, address)
 

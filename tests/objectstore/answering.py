@@ -3,7 +3,7 @@
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -51,10 +51,8 @@ def answering(
         protocol_version = "HTTP/1.1"
 
         def handle(self) -> None:
-            try:
+            with suppress(ssl.SSLError):  # of a client that does not trust us
                 super().handle()
-            except ssl.SSLError:
-                pass  # a client that does not trust us
 
         def answer(self) -> None:
             asked = f"{self.command} {self.path}"

@@ -131,7 +131,7 @@ def test_a_proxy_and_settings_of_the_environment_are_not_used(monkeypatch: pytes
 
 def test_limits_of_a_client(tmp_path: Path) -> None:
     config = client.make(Location("https://s3.example.com", REGION, credentials=KEYS), Rules(), tmp_path).meta.config
-    assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (5.0, 30.0, 2)
+    assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (5.0, 15.0, 2)
 
 
 def silent_server() -> socket.socket:

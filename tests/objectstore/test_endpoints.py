@@ -76,6 +76,7 @@ BAD = {
     "https://s3_x.example.com": "no valid host",
     "https://%6cocalhost": "no valid host",
     "https://[::1": "no URL",
+    "https://[::zz]": "cannot be read",
     "https://-s3.example.com": "no valid host",
     "https://s3.example.com\nx": "no valid host",
     f"https://{PLANTED}:secret@s3.example.com": "more than a host",

@@ -205,3 +205,48 @@ async def test_a_failed_delete_of_objects_names_the_reason(pool: StorePool) -> N
         await pool.get(server.location()).delete_some("some-bucket")
     assert raised.value.reason == "AccessDenied"
     assert "s3:DeleteObjectVersion" in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "reason"),
+    [
+        (error(403, "InvalidAccessKeyId"), Denied, "CredentialsInvalid"),
+        (error(400, "InvalidArgument"), Invalid, "InvalidArgument"),
+        (error(404, "NoSuchBucket"), Transient, "BucketMissing"),
+    ],
+)
+async def test_a_look_that_tells_nothing_of_the_object(
+    pool: StorePool, reply: Reply, kind: type[OperatorError], reason: str
+) -> None:
+    with answering(lambda asked: reply) as server, pytest.raises(kind) as raised:
+        await pool.get(server.location()).look("some-bucket", "key")
+    assert raised.value.reason == reason
+
+
+async def test_an_empty_object_is_found(pool: StorePool) -> None:
+    with answering(lambda asked: error(416, "InvalidRange")) as server:
+        assert await pool.get(server.location()).look("some-bucket", "key") == "Found"
+
+
+async def test_a_name_that_cannot_be_asked_for(pool: StorePool) -> None:
+    with answering(lambda asked: Reply(200)) as server:
+        with pytest.raises(Invalid) as raised:
+            await pool.get(server.location()).put_tags("no bucket!", {})
+        assert server.requests == []
+    assert raised.value.reason == "RequestInvalid"
+
+
+async def test_emptying_where_there_are_no_versions_and_no_uploads(pool: StorePool) -> None:
+    deleted: list[str] = []
+
+    def reply(asked: str) -> Reply:
+        if "list-type=2" in asked:
+            return Reply(200, f"<ListBucketResult {NS}><Contents><Key>a</Key></Contents></ListBucketResult>")
+        if asked.startswith("POST"):
+            deleted.append(asked)
+            return Reply(200, f"<DeleteResult {NS}></DeleteResult>")
+        return error(501, "NotImplemented")
+
+    with answering(reply) as server:
+        assert not await pool.get(server.location()).delete_some("some-bucket", 10)
+    assert len(deleted) == 1
