@@ -31,7 +31,8 @@ from tests.cli.drill import builders
 from tests.kafka.conftest import eventually
 from tests.kafka.realkafka import RealKafka
 
-pytestmark = [pytest.mark.integration, pytest.mark.kafka]
+# A control plane and two brokers start within the first test's time.
+pytestmark = [pytest.mark.integration, pytest.mark.kafka, pytest.mark.timeout(300)]
 
 Object = dict[str, Any]
 NAMESPACE, TOPIC, USER, PASSWORD = "drill", "support.drill.calls.events", "support.drill.agents", "drill-password"
@@ -62,6 +63,23 @@ async def admin(kafka: RealKafka) -> AsyncIterator[KafkaAdmin]:
     await made.close()
 
 
+async def test_what_would_stop_writes_is_refused(
+    control_plane: ControlPlane, kube: KubeClient, kafka: RealKafka, admin: KafkaAdmin
+) -> None:
+    await topic(admin)
+    await declare(kube, kafka)
+    tight = NewTopicSpec("support.drill.tight.events", 1, 2, {"min.insync.replicas": "2"})
+    await admin.create_topics([tight])
+    await eventually(admin.list_topics, lambda found: tight.name in found)
+    uids = {node: (await pod_of(kube, node))["metadata"]["uid"] for node in IDS}
+    code, report, told = await drilled(control_plane, "--broker", "1001", "--run", "--yes")
+    or_raise(await admin.delete_topics(names=[tight.name]))
+    assert code == 2
+    assert [found["reason"] for found in report["refusals"]] == ["MinInSync"]
+    assert "support.drill.tight.events-0" in told
+    assert {node: (await pod_of(kube, node))["metadata"]["uid"] for node in IDS} == uids
+
+
 async def test_a_killed_broker_is_measured_and_nothing_is_lost(
     control_plane: ControlPlane, kube: KubeClient, kafka: RealKafka, admin: KafkaAdmin
 ) -> None:
@@ -87,23 +105,6 @@ async def test_a_killed_broker_is_measured_and_nothing_is_lost(
     assert 0 < probe["firstAfter"] <= probe["longestPause"] + 1
     assert read(kafka) >= probe["acknowledged"]
     assert PASSWORD not in json.dumps(report) + told
-
-
-async def test_what_would_stop_writes_is_refused(
-    control_plane: ControlPlane, kube: KubeClient, kafka: RealKafka, admin: KafkaAdmin
-) -> None:
-    await topic(admin)
-    await declare(kube, kafka)
-    tight = NewTopicSpec("support.drill.tight.events", 1, 2, {"min.insync.replicas": "2"})
-    await admin.create_topics([tight])
-    await eventually(admin.list_topics, lambda found: tight.name in found)
-    uids = {node: (await pod_of(kube, node))["metadata"]["uid"] for node in IDS}
-    code, report, told = await drilled(control_plane, "--broker", "1001", "--run", "--yes")
-    or_raise(await admin.delete_topics(names=[tight.name]))
-    assert code == 2
-    assert [found["reason"] for found in report["refusals"]] == ["MinInSync"]
-    assert "support.drill.tight.events-0" in told
-    assert {node: (await pod_of(kube, node))["metadata"]["uid"] for node in IDS} == uids
 
 
 class Machine:
@@ -137,7 +138,7 @@ async def drilled(control_plane: ControlPlane, *flags: str) -> tuple[int, Object
     command += ["-n", NAMESPACE, "--kubeconfig", str(control_plane.kubeconfig), "--admin-secret", "admin"]
     process = await asyncio.create_subprocess_exec(
         *command,
-        *("-o", "json", "--timeout", "60", *flags),
+        *("-o", "json", "--timeout", "120", *flags),
         env={**os.environ, "PYTHONPATH": "operator"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

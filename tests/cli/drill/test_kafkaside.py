@@ -60,7 +60,8 @@ async def test_the_named_secret_goes_first(world: World) -> None:
 async def test_the_operators_tenant_role_is_the_usual_way(world: World) -> None:
     assert await admin_ways(world.ctx.kube, CLUSTER, None, OPERATOR) == []
     world.put(secret(SECRET, HANDED, OPERATOR))
-    (way,) = await admin_ways(world.ctx.kube, CLUSTER, None, OPERATOR)
+    assert await admin_ways(world.ctx.kube, CLUSTER, None, "elsewhere") == []
+    (way,) = await admin_ways(world.ctx.kube, CLUSTER, None, None)
     assert way.who == "the operator's tenant role"
     world.fake.requests.clear()
     world.fake.faults.before.append(lambda request: 403)

@@ -38,7 +38,7 @@ def broker_loss(
         str | None,
         typer.Option(help="[namespace/]name of a Secret with which Kafka may be asked (tls.crt, tls.key, ca.crt)."),
     ] = None,
-    operator_namespace: Annotated[str, typer.Option(help="Where the operator runs.")] = "agent-memory-system",
+    operator_namespace: Annotated[str | None, typer.Option(help="Where the operator runs, if elsewhere.")] = None,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,

@@ -30,7 +30,7 @@ class Asked:
     timeout: float
     probe_client: str | None
     admin_secret: str | None
-    operator_namespace: str
+    operator_namespace: str | None
     output: Output
 
 

@@ -22,6 +22,8 @@ from agentmemory.kafka.model import PartitionRef, StopCheck
 from agentmemory.kube.client import KubeClient
 
 Object = dict[str, Any]
+OPERATOR_NAMESPACES = ("agent-memory-operator", "agent-memory-system")
+"""Where the operator usually is: as the guide installs it, and where it says nothing of itself."""
 LIMIT = 4.0
 """Seconds for one request: one that went to the broker that goes must not hold up the next look."""
 
@@ -96,7 +98,9 @@ async def open_side(ways: list[Way], limit: float = LIMIT) -> tuple[AdminSide | 
     return None, "; ".join(why)
 
 
-async def admin_ways(kube: KubeClient, cluster: MemoryCluster, named: str | None, operator_namespace: str) -> list[Way]:
+async def admin_ways(
+    kube: KubeClient, cluster: MemoryCluster, named: str | None, operator_namespace: str | None
+) -> list[Way]:
     """Those that see the whole cluster. A named Secret must be there and fit (Invalid); the operator's need not."""
     namespace, name = cluster.metadata.namespace, cluster.metadata.name
     if named is not None:
@@ -106,13 +110,18 @@ async def admin_ways(kube: KubeClient, cluster: MemoryCluster, named: str | None
         if secret is None:
             raise Invalid("NotFound", f"there is no {key}; correct --admin-secret ([namespace/]name)")
         return [Way(f"Secret {key.namespace}/{key.name}", credentials_in(secret, cluster), whole=True)]
-    key = Key("Secret", operator_namespace, SECRET)
+    places = OPERATOR_NAMESPACES if operator_namespace is None else (operator_namespace,)
+    handed = key_in_secret(Key("MemoryCluster", namespace, name))
+    found = [packed for place in places if (packed := (await _handed_over(kube, place)).get(handed)) is not None]
+    return [Way("the operator's tenant role", unpack(packed), whole=True) for packed in found[:1]]
+
+
+async def _handed_over(kube: KubeClient, namespace: str) -> dict[str, str]:
+    """Nothing where one may not read there, as most people may not: the plan then says that Kafka was not asked."""
     try:
-        secret = await kube.get(key)
+        return text_of(await kube.get(Key("Secret", namespace, SECRET)) or {})
     except OperatorError:
-        return []  # no right to read there, as most people have none: the plan says that Kafka was not asked
-    packed = text_of(secret or {}).get(key_in_secret(Key("MemoryCluster", namespace, name)))
-    return [] if packed is None else [Way("the operator's tenant role", unpack(packed), whole=True)]
+        return {}
 
 
 def credentials_in(secret: Object, cluster: MemoryCluster) -> Credentials:

@@ -15,7 +15,7 @@ from agentmemory.cli.drill.probe import Measured
 from agentmemory.cli.drill.run import Report
 from agentmemory.cli.drill.watch import MILESTONES
 
-BAR = 24
+BAR = 12
 UNKNOWN = "not known"
 
 
@@ -56,13 +56,13 @@ def _head(plan: Plan) -> Text:
 def _steps(report: Report) -> Table:
     plan, ran = report.plan, report.ran
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("step", no_wrap=True)
-    table.add_column("who", no_wrap=True)
+    table.add_column("step", min_width=18)
+    table.add_column("who", min_width=11)
     if ran:
         table.add_column("measured", justify="right", no_wrap=True)
         table.add_column("", no_wrap=True, width=BAR)
-    table.add_column("expected by", justify="right", no_wrap=True)
-    table.add_column("where that comes from", style="dim", overflow="fold")
+    table.add_column("expected by", justify="right", min_width=8)
+    table.add_column("where that comes from", style="dim", min_width=18)
     longest = max([*report.reached.values(), 0.001])
     for step in plan.steps:
         row: list[RenderableType] = [step.what, step.who]

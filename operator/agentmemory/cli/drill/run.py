@@ -43,7 +43,7 @@ class Request:
     timeout: float = 300.0
     probe_client: str | None = None
     admin_secret: str | None = None
-    operator_namespace: str = "agent-memory-system"
+    operator_namespace: str | None = None
     in_cluster: bool = False
     """Whether the cluster's DNS is at hand."""
 

@@ -1,0 +1,55 @@
+"""`kubectl memory drill broker-loss` from a person's machine, on a real cluster with a real application."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from e2e import recovery
+from e2e.clusters import Cluster
+from e2e.demo.story import PLATFORM, TEAM, Story
+
+COMMAND = [sys.executable, "-c", "from agentmemory.cli import kubectl; kubectl()", "drill", "broker-loss", "agents"]
+
+
+def drill(story: Story, *flags: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, report, and what was said on the way."""
+    done = subprocess.run(
+        [*COMMAND, "-n", PLATFORM, "-o", "json", *flags],
+        env={**os.environ, "KUBECONFIG": str(story.kubectl.kubeconfig), "PYTHONPATH": "operator"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def test_a_lost_broker_is_measured_and_no_record_is_lost(cluster: Cluster, story: Story) -> None:
+    if cluster.name != "stand":
+        pytest.skip("only on the stand are pods reached from here; elsewhere the drill runs in a pod")
+    code, plan, _ = drill(story)
+    assert (code, plan["ran"], plan["refusals"]) == (0, False, [])
+    assert plan["copies"]["data"] is None, "on volumes that stay, only what is written meanwhile is copied"
+    code, report, told = drill(story, "--run", "--yes", "--probe-client", f"{TEAM}/support-bot", "--timeout", "180")
+    assert code == 0, f"{told}\n{json.dumps(report, indent=2)}"
+    assert report["missing"] == []
+    probe = report["probe"]
+    assert probe["acknowledgedBefore"] > 0
+    assert probe["lost"] == 0
+    recovery.note(
+        "broker pod killed (drill)",
+        report["engine"],
+        seconds=report["seconds"],
+        firstAcknowledged=probe["firstAfter"],
+        longestPause=probe["longestPause"],
+        acknowledged=probe["acknowledged"],
+        lost=probe["lost"],
+        bytesCopied=report["bytesCopied"]["data"],
+    )
