@@ -99,24 +99,28 @@ def _parts(endpoint: str) -> tuple[str, str, int | None]:
         raise _refused("the endpoint is no URL") from exc
     if url.scheme not in ("http", "https") or url.path not in ("", "/") or port == 0:
         raise _refused("the endpoint is not http(s)://host[:port] with nothing after it")
-    if not (_HOST.fullmatch(host) or ":" in host):
+    if not (_HOST.fullmatch(host) or _read(host)):
         raise _refused("the endpoint has no valid host")
     return url.scheme, host, port
 
 
 def _address(host: str) -> Address | None:
     """The address when the host is one. Forms that only C libraries read (decimal, hex, octal, short) are refused."""
-    try:
-        return ip_address(host)
-    except ValueError:
-        pass
+    address = _read(host)
+    if address is not None:
+        return address
     try:
         socket.inet_aton(host)
     except OSError:
-        if ":" in host:
-            raise _refused("the endpoint's IPv6 address cannot be read") from None
         return None
     raise _refused(f"endpoint host {host} is an address in an unusual form")
+
+
+def _read(host: str) -> Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
 
 
 def _meant(address: Address) -> Iterable[Address]:
