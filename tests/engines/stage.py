@@ -168,6 +168,8 @@ class Stage:
         if self.disks.get(name) == disk:
             return
         self.disks[name] = disk
+        if "initContainers" not in pod["spec"]:
+            return  # the engine formats by itself
         environment = {entry["name"]: entry.get("value") for entry in pod["spec"]["initContainers"][0]["env"]}
         mode = environment["AGENTMEMORY_FORMAT"]
         quorum = self.world.find(f"ConfigMap/{NAMESPACE}/mem-quorum")

@@ -106,6 +106,52 @@ def test_a_volume_lost_before_the_quorum_began() -> None:
     assert plan(replaced).mode(2) == "join"
 
 
+def plain(*nodes: int, begun: bool = False) -> dict[int, Claim]:
+    return claims(*(claim(node, initial=False, begun=begun) for node in nodes))
+
+
+STATIC = of(NEW, static=True)
+
+
+def test_a_static_quorum_has_no_directories_and_no_way_to_format() -> None:
+    made = plan(STATIC)
+    assert made.create == (0, 1, 2)
+    assert made.directories == {}
+    assert made.initial == frozenset()
+    assert {made.mode(node) for node in range(3)} == {"join"}
+
+
+def test_an_emptied_controller_of_a_static_quorum_comes_back_once_the_others_work() -> None:
+    lost = of(STATIC, recorded=True, bootstrapped=True, claims=plain(0, 2, begun=True))
+    assert trouble(lost) is None
+    assert plan(lost).create == ()
+    found = waiting(lost)
+    assert found is not None
+    assert "to read the metadata from the others" in found.message
+    assert plan(of(lost, quorum_works=True)).create == (1,)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        of(STATIC, recorded=True, bootstrapped=True, claims=plain(2, begun=True)),
+        of(STATIC, recorded=True, claims=plain(2)),
+        of(STATIC, replicas=1, recorded=True, bootstrapped=True),
+        of(STATIC, replicas=1, recorded=True),
+    ],
+)
+def test_a_static_quorum_without_its_majority_is_not_formatted_anew(lost: Evidence) -> None:
+    found = trouble(lost)
+    assert found is not None
+    assert (found.kind, found.reason) == ("Stalled", "VolumeLost")
+
+
+def test_a_volume_lost_before_a_static_quorum_began() -> None:
+    lost = of(STATIC, recorded=True, claims=plain(0, 1))
+    assert trouble(lost) is None
+    assert plan(lost).create == ()
+
+
 TROUBLE = {
     "a stranger's volume": (of(NEW, claims=claims(claim(1, "other"))), "VolumesFound", "volume claim mem-1 holds"),
     "strangers' volumes": (
