@@ -92,7 +92,9 @@ async def test_a_killed_broker_is_measured_and_nothing_is_lost(
         )
     finally:
         machine.cancel()
-        await asyncio.gather(machine, return_exceptions=True)
+        await asyncio.wait([machine])
+    if code and not machine.cancelled():
+        machine.result()  # what stopped it says more
     assert code == 0, f"{report} {told}"
     seconds = report["seconds"]
     assert all(seconds[name] is not None for name in ("gone", "moved", "started", "ready", "registered", "synced"))
@@ -127,7 +129,9 @@ class Machine:
         await self._kube.delete(key_of(pod), uid=pod["metadata"]["uid"], grace_seconds=0)
         await put(self._kube, builders.pod(self._id))
         await say(self._kube, builders.pod(self._id, ready=False))
-        self._kafka.start_broker(self._id)  # not in a thread, with whose end the kernel would end it
+        node = self._kafka.nodes[self._id]
+        node.start()  # not in a thread, with whose end the kernel would end it
+        node.wait_listening(110)
         await say(self._kube, builders.pod(self._id))
         await say(self._kube, builders.pool(IDS))
 

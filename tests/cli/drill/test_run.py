@@ -18,7 +18,7 @@ from agentmemory.cli.drill.run import Means, Report, Request, drill
 from agentmemory.core.errors import Invalid, OperatorError, Transient
 from agentmemory.core.key import Key
 from agentmemory.kafka.model import PartitionRef, StopCheck
-from tests.cli.drill.builders import NAMESPACE, budget, cluster, kafka, part, pod, pool
+from tests.cli.drill.builders import NAMESPACE, NOT_READY, budget, cluster, kafka, part, pod, pool
 from tests.fakekube.fixture import World
 
 REQUEST = Request(NAMESPACE, broker=1001, run=True, timeout=5.0)
@@ -105,6 +105,8 @@ def means(world: World, side: Side | None, probe: FakeProbe | None = None, bring
 
     def tell(at: float, name: str, timeline: Any) -> None:
         told.append(name)
+        if name == "gone" and not brings_back:
+            world.cluster.set_status(_key("BrokerPool", "brokers"), pool((), NOT_READY)["status"])
         if name == "gone" and brings_back:
             put(world, pod(1001))
             world.cluster.set_status(_key("Pod", "main-1001"), pod(1001)["status"])
@@ -146,7 +148,9 @@ async def test_what_does_not_come_back_is_named(world: World) -> None:
     assert not report.fine
     assert {"scheduled", "started", "ready", "registered", "synced", "settled"} == set(report.missing)
     assert (report.copied, report.copied_how) == (None, "the copies are not in sync")
+    assert report.said == "Rolling: replacing main-1001"
     shown = screen(report)
+    assert "the BrokerPool says: Rolling: replacing main-1001" in shown
     assert "Not within the time: made again, and has a machine" in shown
     assert json.loads(render.to_json(report))["fine"] is False
 

@@ -28,6 +28,7 @@ def to_json(report: Report) -> str:
             "seconds": {name: _rounded(report.reached.get(name)) for name in MILESTONES},
             "missing": list(report.missing),
             "replacedBy": report.heir,
+            "poolSays": report.said,
             "bytesCopied": {"data": report.copied, "how": report.copied_how},
             "probe": None if report.probe is None else _camel(asdict(report.probe)),
             "notMeasured": list(report.not_measured),
@@ -105,6 +106,8 @@ def _result(report: Report) -> list[RenderableType]:
         _line(words, "replaced by", f"pod {report.heir}")
     if report.probe is not None:
         _probe(words, report.probe)
+    if report.said:
+        _line(words, "the BrokerPool says", report.said)
     _list(words, "not measured", report.not_measured)
     if report.fine:
         words.append("\nAll came back.", style="bold green")

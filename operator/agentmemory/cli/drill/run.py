@@ -57,6 +57,8 @@ class Report:
     reached: Mapping[str, float]
     missing: tuple[str, ...]
     heir: str | None
+    said: str
+    """What the BrokerPool says in the end, when it is not Ready."""
     copied: int | None
     copied_how: str
     probe: Measured | None
@@ -204,6 +206,7 @@ async def _run(
         reached=dict(timeline.reached),
         missing=timeline.missing,
         heir=timeline.heir,
+        said=timeline.said,
         copied=copied,
         copied_how=how,
         probe=measured,
@@ -317,7 +320,7 @@ def _not_measured(facts: Facts, side: KafkaSide | None, measured: Measured | Non
 
 
 def _unrun(plan: Plan) -> Report:
-    return Report(plan, False, {}, (), None, None, "", None, ())
+    return Report(plan, False, {}, (), None, "", None, "", None, ())
 
 
 def _all_back(measured: Measured) -> bool:

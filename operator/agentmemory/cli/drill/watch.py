@@ -48,6 +48,8 @@ class Timeline:
         self.reached: dict[str, float] = {}
         self.heir: str | None = None
         """Name of the pod that takes the victim's place."""
+        self.said = ""
+        """What the pool says of itself while it is not Ready."""
         self._victim = victim
         self._known = known
         self._led = led
@@ -77,6 +79,7 @@ class Timeline:
 
     def see(self, at: float, look: Look) -> list[str]:
         """The milestones that this look shows for the first time."""
+        self.said = _said(look.pool)
         new: list[str] = []
         for name in self.wanted:
             if name not in self.reached and self._tests[name](look):
@@ -147,3 +150,10 @@ class Timeline:
                 self.heir = metadata["name"]
                 return dict(pod)
         return None
+
+
+def _said(pool: BrokerPool | None) -> str:
+    for found in () if pool is None else pool.status.conditions:
+        if found.type == "Ready" and found.status != "True":
+            return f"{found.reason}: {found.message}"
+    return ""
