@@ -10,7 +10,7 @@ from e2e.stand.shell import digest, run, step
 NAME = "local/agent-memory-operator:dev"
 EXPORT = ("--frozen", "--quiet", "--no-default-groups", "--no-emit-project")
 HOME = "/opt/agent-memory-operator"
-LAUNCHER = paths.REPOSITORY / "images/operator/agent-memory-operator"
+LAUNCHERS = tuple(paths.REPOSITORY / "images/operator" / name for name in ("agent-memory-operator", "kubectl-memory"))
 
 
 def image() -> oci.Image:
@@ -42,7 +42,7 @@ def _deps_key() -> str:
 def _app_key() -> str:
     here = paths.REPOSITORY
     return digest(
-        *(here / part for part in ("operator", "templates", "crds", "pyproject.toml")), LAUNCHER, base_image.release()
+        *(here / part for part in ("operator", "templates", "crds", "pyproject.toml")), *LAUNCHERS, base_image.release()
     )
 
 
@@ -71,9 +71,10 @@ def _install_application(folder: Path) -> None:
         run([packages.uv(), "build", "--quiet", "--wheel", "--out-dir", wheels], cwd=paths.REPOSITORY)
         _install(folder, "--no-deps", str(next(wheels.glob("*.whl"))))
         shutil.rmtree(wheels)
-    launcher = folder / "bin/agent-memory-operator"
-    launcher.parent.mkdir(exist_ok=True)
-    shutil.copy(LAUNCHER, launcher)
+    programs = folder / "bin"
+    programs.mkdir(exist_ok=True)
+    for launcher in LAUNCHERS:
+        shutil.copy(launcher, programs / launcher.name)
     _compile(folder)
 
 
