@@ -76,8 +76,10 @@ async def test_a_silent_machine_costs_no_time(world: World) -> None:
     assert told["status"] == "True"
     assert "its pod goes with its machine" in told["message"]
     world.fake.requests.clear()
-    await world.resync()
+    stage.kafka.calls.clear()
+    await world.resync(within=60)
     assert world.fake.requests.writes() == []
+    assert len(stage.kafka.of("excluded_brokers")) == 3  # at the pace of a pool at rest
     world.edit(f"Pod/{NAMESPACE}/mem-1001", {"metadata": {"finalizers": None}})
     await stage.settle(within=60)
     assert objects_of(world, 1001) == []

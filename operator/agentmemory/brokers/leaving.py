@@ -53,15 +53,15 @@ def drains(world: World) -> bool:
 
 def _surplus(world: World) -> tuple[tuple[int, str], ...]:
     """One at a time; those that do not serve first, as they cost nothing."""
-    if not drains(world) or not world.sight.answers or any(_is_under_way(world, one) for one in world.leaving):
+    if not drains(world) or not world.sight.answers or is_under_way(world):
         return ()
     chosen = min(world.staying, key=lambda node_id: (node_id in world.sight.registered, -node_id))
     return ((chosen, "spec.replicas is smaller"),)
 
 
-def _is_under_way(world: World, node_id: int) -> bool:
-    """Not one that is over but for a pod on a lost machine."""
-    return node_id not in world.silent or node_id in (world.nodes or {})
+def is_under_way(world: World) -> bool:
+    """Whether a broker of the pool leaves, but for those of whom only a pod on a lost machine is left."""
+    return any(one not in world.silent or one in (world.nodes or {}) for one in world.leaving)
 
 
 def _wanted_again(world: World) -> tuple[int, ...]:
@@ -79,7 +79,7 @@ def _wanted_again(world: World) -> tuple[int, ...]:
 
 def _stuck(world: World) -> tuple[tuple[int, str], ...]:
     """A broker that served once and does not get on, while all others do: one, and then none for a while."""
-    if not drains(world) or not world.sight.answers or any(_is_under_way(world, one) for one in world.leaving):
+    if not drains(world) or not world.sight.answers or is_under_way(world):
         return ()
     for node_id in sorted(world.staying):
         pod, trouble = world.pods.get(node_id), trouble_of(world, node_id)

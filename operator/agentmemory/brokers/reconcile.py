@@ -152,7 +152,7 @@ class PoolReconciler:
         await write_status(self._context.kube, self._context.store, obj, wanted)
 
     def _next(self, phase: Phase, world: World) -> Outcome:
-        if phase.kind == "Ready" and not world.leaving:
+        if phase.kind == "Ready" and not leaving.is_under_way(world):
             return Again(AT_REST, "Kafka is asked again")
         return Again(self._context.settings.engine_poll, phase.message)
 
