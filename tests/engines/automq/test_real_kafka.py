@@ -5,7 +5,6 @@ the password that a config provider reads, and the rights of the balancer's user
 """
 
 import asyncio
-import gc
 import re
 import shutil
 import signal
@@ -27,6 +26,7 @@ from agentmemory.engines.kafka.names import CONTROLLER_PORT, LOG_DIR, TLS
 from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.credentials import Credentials
 from agentmemory.kafka.model import CreatedTopic, NewTopicSpec, QuorumView, id_text
+from e2e.traffic import lost_sockets_collected
 from tests.engines.builders import automq_broker, automq_controller, automq_model
 from tests.kafka.conftest import eventually
 from tests.kafka.realkafka import LOGGING, Node, RealKafka, free_port
@@ -180,9 +180,6 @@ async def test_the_balancers_user_gets_in_and_reaches_its_topic_alone(kafka: Sta
     assert await asyncio.to_thread(report) == [b"load"]
 
 
-# kafka-python leaves a socket of a bootstrap that failed to the collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_nobody_else_is_the_balancer(kafka: StaticKafka) -> None:
-    with pytest.raises(KafkaError):
+    with lost_sockets_collected(), pytest.raises(KafkaError):
         KafkaProducer(**kafka.client("guessed"), bootstrap_timeout_ms=3000, max_block_ms=3000).send(TOPIC, b"x").get(3)
-    gc.collect()
