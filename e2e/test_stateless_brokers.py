@@ -64,7 +64,7 @@ def test_the_bucket_is_unreachable_for_a_minute(brokers: TansuBrokers, bucket: B
     """The S3 server stands still: nothing is acknowledged, nothing is refused, and all goes on by itself afterwards."""
     topic, store = "unreachable", brokers.store
     make_topic(brokers.address, topic, 6)
-    writer = Writer(brokers.address, topic, "outage", 20_000, 200.0)
+    writer = Writer(brokers.address, topic, "outage", 100_000, 200.0, patience=20.0)
     with writer.writing():
         writer.reached(500)
         with store.frozen():

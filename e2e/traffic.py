@@ -17,7 +17,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from e2e.kubectl import until
 
-RETRY: dict[str, Any] = {"request_timeout_ms": 4000, "reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 250}
+RETRY: dict[str, Any] = {"reconnect_backoff_ms": 50, "reconnect_backoff_max_ms": 250}
 
 
 @contextmanager
@@ -48,6 +48,7 @@ class Writer:
     run: str
     most: int
     rate: float = 0.0
+    patience: float = 4.0  # seconds for one request: each that is given up may be asked again while it is still at work
     acknowledged: dict[int, float] = field(default_factory=dict)
     failed: dict[int, BaseException] = field(default_factory=dict)
     sent: int = 0
@@ -76,6 +77,7 @@ class Writer:
             batch_size=256 * 1024,
             delivery_timeout_ms=120_000,
             retry_backoff_ms=50,
+            request_timeout_ms=int(self.patience * 1000),
             **RETRY,
         )
         began = time.monotonic()
