@@ -26,7 +26,7 @@ from tests.kafka.conftest import eventually
 from tests.objectstore.servers import VersityGw, run_versitygw
 from tests.teams import PREFIX, family
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 EVENTS = PREFIX + "events"
 RECORDS, SIZE = 150, 40_000

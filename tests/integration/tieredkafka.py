@@ -65,6 +65,10 @@ class TieredKafka(RealKafka):
         self._server, self._secrets = server, secrets
 
     def _add(self, node_id: int, role: str, listeners: str, ports: dict[str, int]) -> Node:
+        # As in a pod: a listener without a host, and an advertised name by which the broker finds itself.
+        if role == "broker":
+            advertised = next(line for line in listeners.splitlines() if line.startswith("listeners="))
+            listeners = listeners.replace("://127.0.0.1:", "://:") + f"advertised.{advertised}\n"
         node = super()._add(node_id, role, listeners, ports)
         text = rendered(role, self._server)
         for path, here in self._paths(node).items():
