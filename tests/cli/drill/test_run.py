@@ -13,8 +13,9 @@ from agentmemory.cli.drill import render
 from agentmemory.cli.drill.application import Application
 from agentmemory.cli.drill.facts import Facts
 from agentmemory.cli.drill.kafkaview import KafkaView
+from agentmemory.cli.drill.model import Means, Report, Request
 from agentmemory.cli.drill.probe import Measured
-from agentmemory.cli.drill.run import Means, Report, Request, drill
+from agentmemory.cli.drill.run import drill
 from agentmemory.core.errors import Invalid, OperatorError, Transient
 from agentmemory.core.key import Key
 from agentmemory.kafka.model import PartitionRef, StopCheck
@@ -118,7 +119,7 @@ async def test_a_broker_goes_and_comes_back(world: World) -> None:
     everything(world)
     uid = world.get("Pod/memory-system/main-1001")["metadata"]["uid"]
     lost = Transient("KafkaTimedOut", "no answer")
-    side = Side(kafka(), WITHOUT, lost, kafka())
+    side = Side(kafka(), kafka(), WITHOUT, lost, kafka())
     report = await drill(means(world, side), REQUEST)
     assert report.ran
     assert report.fine, report.missing
@@ -137,14 +138,14 @@ async def test_a_broker_goes_and_comes_back(world: World) -> None:
 async def test_an_orderly_end_leaves_the_pods_own_grace(world: World) -> None:
     everything(world)
     request = Request(NAMESPACE, broker=1001, how="Graceful", run=True, timeout=5.0)
-    await drill(means(world, Side(kafka(), WITHOUT, kafka())), request)
+    await drill(means(world, Side(kafka(), kafka(), WITHOUT, kafka())), request)
     assert "gracePeriodSeconds" not in world.fake.requests.writes()[0].body
 
 
 async def test_what_does_not_come_back_is_named(world: World) -> None:
     everything(world)
     request = Request(NAMESPACE, broker=1001, run=True, timeout=0.6)
-    report = await drill(means(world, Side(kafka(), WITHOUT), brings_back=False), request)
+    report = await drill(means(world, Side(kafka(), kafka(), WITHOUT), brings_back=False), request)
     assert not report.fine
     assert {"scheduled", "started", "ready", "registered", "synced", "settled"} == set(report.missing)
     assert (report.copied, report.copied_how) == (None, "the copies are not in sync")
@@ -173,7 +174,7 @@ async def test_an_application_writes_meanwhile(world: World, monkeypatch: Any, l
     everything(world)
     probe = FakeProbe(lost)
     request = Request(NAMESPACE, run=True, timeout=5.0, broker=1001, probe_client="team/agents")
-    report = await drill(means(world, Side(kafka(), WITHOUT, kafka()), probe), request)
+    report = await drill(means(world, Side(kafka(), kafka(), WITHOUT, kafka()), probe), request)
     assert (probe.led, probe.stopped) == ([1], True)
     assert report.fine is fine
     assert f"lost: {lost}" in screen(report)
@@ -198,6 +199,14 @@ async def test_a_refused_run_deletes_nothing(world: World) -> None:
     assert [found.reason for found in report.plan.refusals] == ["Paused"]
     assert world.fake.requests.writes() == []
     assert "a run would be refused now" in screen(report)
+
+
+async def test_what_is_not_safe_any_more_is_refused_at_the_last_moment(world: World) -> None:
+    everything(world)
+    report = await drill(means(world, Side(kafka(), WITHOUT)), REQUEST)
+    assert not report.ran
+    assert [found.reason for found in report.plan.refusals] == ["NotRegistered"]
+    assert world.fake.requests.writes() == []
 
 
 async def test_a_pod_that_was_replaced_meanwhile_is_left_alone(world: World) -> None:

@@ -9,9 +9,10 @@ from rich.console import Console
 from agentmemory.cli import errands
 from agentmemory.cli.drill import render
 from agentmemory.cli.drill.application import Application
+from agentmemory.cli.drill.model import Means, Report, Request
 from agentmemory.cli.drill.plan import How
 from agentmemory.cli.drill.probe import Probe
-from agentmemory.cli.drill.run import Means, Report, Request, drill, open_kafka
+from agentmemory.cli.drill.run import drill, open_kafka
 from agentmemory.cli.drill.watch import MILESTONES, Timeline
 from agentmemory.cli.options import Output
 from agentmemory.cli.reach import Flags, reach

@@ -63,6 +63,11 @@ class Measured:
     longest_pause: float | None
     """Seconds, the longest between two acknowledgements of one partition, from the last before the deletion on."""
 
+    @property
+    def fine(self) -> bool:
+        """Nothing is lost, and every affected partition takes records again."""
+        return not self.lost and (not self.affected or self.all_after is not None)
+
 
 class Probe:
     """A producer in a thread of its own. `start`, `stop`, then `measure`; all of them block."""

@@ -10,9 +10,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from agentmemory.cli.drill.model import Report
 from agentmemory.cli.drill.plan import Plan
 from agentmemory.cli.drill.probe import Measured
-from agentmemory.cli.drill.run import Report
 from agentmemory.cli.drill.watch import MILESTONES
 
 BAR = 12
