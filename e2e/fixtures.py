@@ -16,6 +16,7 @@ from e2e.kubectl import Kubectl
 from e2e.objectstore import Keys, ObjectStoreServer
 from e2e.release import Release
 from e2e.setup import kubectl_of, release_on
+from e2e.tansu import TansuBrokers
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +60,17 @@ def objectstore(cluster: Cluster, kubectl: Kubectl) -> Iterator[ObjectStoreServe
         pytest.skip(str(reason))
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def tansu(objectstore: ObjectStoreServer) -> Iterator[TansuBrokers]:
+    """Three stateless brokers on a bucket, started for the first test that asks for them."""
+    started = TansuBrokers(objectstore.cluster, objectstore.kubectl, objectstore)
+    keys = started.start()
+    yield started
+    started.stop()
+    objectstore.wipe(started.bucket)
+    objectstore.remove_user(keys.access)
 
 
 @pytest.fixture

@@ -136,24 +136,6 @@ def frozen(cluster: StandCluster, namespace: str, pods: list[str]) -> Iterator[N
             cluster.signal_pod_process(namespace, pod, "SIGCONT")
 
 
-def test_kafka_goes_away_for_a_minute(cluster: Cluster, kubectl: Kubectl, story: Story) -> None:
-    brokers = ["agents-1000", "agents-1001", "agents-1002"]
-    name = "while-away"
-    with frozen(stand(cluster), PLATFORM, brokers):
-        began = time.monotonic()
-        kubectl.apply(named(example("family.yaml", deletionPolicy="Delete"), name))
-        seen = kubectl.wait_condition("topicfamily", name, TEAM, 90, "Ready", "False")
-        told = condition_of(seen, "Ready")
-        assert told is not None
-        assert "Traceback" not in told["message"]
-        until(lambda: time.monotonic() - began > AWAY_SECONDS, AWAY_SECONDS + 60, str, every=1.0)
-    try:
-        kubectl.wait_ready("topicfamily", name, TEAM, 120)
-    finally:
-        kubectl.delete("topicfamily", name, TEAM)
-    everything_is_ready(kubectl)
-
-
 def small_cluster(**spec: Any) -> dict[str, Any]:
     """One controller: the cheapest cluster to break."""
     controllers = {"replicas": 1, "resources": {"cpu": "100m", "memory": "448Mi"}, "storage": {"size": "1Gi"}}

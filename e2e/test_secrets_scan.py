@@ -28,15 +28,6 @@ def leaks(cluster: Cluster, kubectl: Kubectl) -> Iterator[Leaks]:
     search.stop()
 
 
-@pytest.mark.parametrize("before", range(4))
-@pytest.mark.parametrize("after", range(4))
-def test_base64_is_known_at_every_alignment(before: int, after: int) -> None:
-    import base64
-
-    text = base64.b64encode(b"<" * before + b"correct-horse" + b">" * after)
-    assert any(form in text for form in in_base64(b"correct-horse"))
-
-
 def test_the_scan_finds_what_is_planted(leaks: Leaks, kubectl: Kubectl) -> None:
     """In an object, base64 in an annotation, a log, an Event, argv and a file that a pod has written."""
     planted = secrets.token_hex(20)

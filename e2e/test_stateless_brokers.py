@@ -3,53 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from e2e import objectstore as objectstore_pods
 from e2e import recovery
-from e2e.buckets import Bucket
 from e2e.clusters import Cluster
 from e2e.demo.story import PLATFORM, Story
-from e2e.kubectl import Kubectl, condition_of, until
-from e2e.objectstore import ObjectStoreServer
+from e2e.kubectl import Kubectl, condition_of
 from e2e.release import NAMESPACE
 from e2e.tansu import TansuBrokers
-from e2e.test_faults import AWAY_SECONDS, everything_is_ready, stand
+from e2e.test_faults import everything_is_ready, stand
 from e2e.traffic import Writer, make_topic, read_back
 
 RECORDS = 100_000
 RATE = 9_000.0
 
 
-@pytest.fixture(scope="module")
-def brokers(objectstore: ObjectStoreServer) -> Iterator[TansuBrokers]:
-    started = TansuBrokers(objectstore.cluster, objectstore.kubectl, objectstore)
-    keys = started.start()
-    yield started
-    started.stop()
-    objectstore.wipe(started.bucket)
-    objectstore.remove_user(keys.access)
-
-
-def test_every_pod_is_killed_and_then_all_at_once_and_nothing_is_lost(brokers: TansuBrokers) -> None:
+def test_every_pod_is_killed_and_then_all_at_once_and_nothing_is_lost(tansu: TansuBrokers) -> None:
     topic = "pod-killed"
-    make_topic(brokers.address, topic, 6)
-    writer = Writer(brokers.address, topic, "kills", RECORDS, RATE)
+    make_topic(tansu.address, topic, 6)
+    writer = Writer(tansu.address, topic, "kills", RECORDS, RATE)
     with writer.writing():
         began = time.monotonic()
-        for place, pod in enumerate(sorted(brokers.pods()), start=1):
+        for place, pod in enumerate(sorted(tansu.pods()), start=1):
             writer.reached(place * RECORDS // 6)
-            brokers.kill(pod)
-        brokers.ready()
+            tansu.kill(pod)
+        tansu.ready()
         one_by_one = writer.silences(began)
         assert writer.sent < RECORDS, "all was sent before all pods were killed: nothing was tried"
-        brokers.kill_processes(*brokers.pods())
+        tansu.kill_processes(*tansu.pods())
         first = writer.first_after(time.monotonic())
     assert not writer.failed
     assert len(writer.acknowledged) == RECORDS
-    found = read_back(brokers.address, topic, writer.run, RECORDS)
+    found = read_back(tansu.address, topic, writer.run, RECORDS)
     lost = sorted(writer.acknowledged.keys() - found)
     recovery.note(
         "broker pods killed one by one", "tansu", longestSilence=one_by_one, acknowledged=RECORDS, lost=len(lost)
@@ -60,42 +45,14 @@ def test_every_pod_is_killed_and_then_all_at_once_and_nothing_is_lost(brokers: T
     assert first < 30
 
 
-def test_the_bucket_is_unreachable_for_a_minute(brokers: TansuBrokers, bucket: Bucket) -> None:
-    """The S3 server stands still: nothing is acknowledged, nothing is refused, and all goes on by itself afterwards."""
-    topic, store = "unreachable", brokers.store
-    make_topic(brokers.address, topic, 6)
-    writer = Writer(brokers.address, topic, "outage", 100_000, 200.0, patience=20.0)
-    with writer.writing():
-        writer.reached(500)
-        with store.frozen():
-            began = time.monotonic()
-            bucket.ask_now()
-            said = bucket.not_ready("Timeout", "NoAnswer", seconds=AWAY_SECONDS)
-            before = len(writer.acknowledged)
-            until(lambda: time.monotonic() - began > AWAY_SECONDS, AWAY_SECONDS + 5, str, every=0.5)
-            assert len(writer.acknowledged) == before, "records are acknowledged that are in no bucket"
-        back = time.monotonic()
-        first = writer.first_after(back)
-        bucket.ready(120)
-        ready = time.monotonic() - back
-        writer.stop()
-    assert not writer.failed
-    found = read_back(brokers.address, topic, writer.run, len(writer.acknowledged))
-    lost = writer.acknowledged.keys() - found
-    facts = {"acknowledged": len(writer.acknowledged), "lost": len(lost)}
-    recovery.note("bucket unreachable for a minute", "tansu", secondsToFirstAck=first, **facts)
-    recovery.note("bucket unreachable for a minute", "MemoryBucket", said=said, secondsToReady=ready)
-    assert not lost
-
-
-def test_a_node_is_lost(cluster: Cluster, kubectl: Kubectl, story: Story, brokers: TansuBrokers) -> None:
+def test_a_node_is_lost(cluster: Cluster, kubectl: Kubectl, story: Story, tansu: TansuBrokers) -> None:
     """What has volumes waits for its machine and says so; what holds nothing goes on without it."""
     here = stand(cluster).stand
-    lost = here.node(a_node_to_lose(kubectl, brokers))
+    lost = here.node(a_node_to_lose(kubectl, tansu))
     victim = broker_on(kubectl, lost.name)
     topic = "node-lost"
-    make_topic(brokers.address, topic, 6)
-    writer = Writer(brokers.address, topic, "node", 100_000, 200.0)
+    make_topic(tansu.address, topic, 6)
+    writer = Writer(tansu.address, topic, "node", 100_000, 200.0)
     with writer.writing():
         writer.reached(500)
         lost.crash()
@@ -113,7 +70,7 @@ def test_a_node_is_lost(cluster: Cluster, kubectl: Kubectl, story: Story, broker
     assert lost.name in said
     assert (kubectl.get("pod", victim, PLATFORM) or {})["spec"]["nodeName"] == lost.name
     silent = writer.silences(crashed)
-    found = read_back(brokers.address, topic, writer.run, len(writer.acknowledged))
+    found = read_back(tansu.address, topic, writer.run, len(writer.acknowledged))
     missing = writer.acknowledged.keys() - found
     facts = {"acknowledged": len(writer.acknowledged), "lost": len(missing)}
     recovery.note("node lost", "tansu", longestSilence=silent, **facts)
@@ -122,10 +79,10 @@ def test_a_node_is_lost(cluster: Cluster, kubectl: Kubectl, story: Story, broker
     assert not missing
 
 
-def a_node_to_lose(kubectl: Kubectl, brokers: TansuBrokers) -> str:
+def a_node_to_lose(kubectl: Kubectl, tansu: TansuBrokers) -> str:
     """Where Tansu and Kafka have brokers, and neither the S3 server nor the operator's platform role runs."""
     kept = {pod["spec"]["nodeName"] for pod in kubectl.list("pod", objectstore_pods.NAMESPACE)}
-    wanted = set(brokers.pods().values()) - kept
+    wanted = set(tansu.pods().values()) - kept
     platform = {
         pod["spec"]["nodeName"] for pod in kubectl.list("pod", NAMESPACE, "app.kubernetes.io/component=platform")
     }
