@@ -46,6 +46,15 @@ def test_the_command_line_goes_before_the_environment() -> None:
     assert from_environment({"AGENTMEMORY_ROLE": "tenant"}, "platform").role == "platform"
 
 
+def test_an_engines_image_is_named_by_itself() -> None:
+    settings = from_environment({"AGENTMEMORY_AUTOMQ_IMAGE": "registry.example/automq:{version}"})
+    assert settings.image("automq", "1.7.3") == "registry.example/automq:1.7.3"
+    assert settings.image("kafka", "4.3.1") == "apache/kafka:4.3.1"
+    assert Settings().image("automq", "1.7.3") == "automqinc/automq:1.7.3"
+    with pytest.raises(Invalid, match=r"engine kafka-tiered has no image of its own: name one in spec\.image"):
+        Settings().image("kafka-tiered", "4.3.1")
+
+
 def test_the_default_image_follows_the_version() -> None:
     assert Settings().image("kafka", "4.3.1") == "apache/kafka:4.3.1"
     with pytest.raises(KeyError):
