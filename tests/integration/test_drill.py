@@ -229,7 +229,7 @@ def read(kafka: RealKafka) -> int:
         sasl_plain_password=PASSWORD,
         group_id=None,
         auto_offset_reset="earliest",
-        consumer_timeout_ms=3000,
+        consumer_timeout_ms=1000,
     )
     try:
         return sum(1 for _ in consumer)
