@@ -8,6 +8,7 @@ it, and is gone: the next one begins with what is there.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ from tests.fakekube.fixture import World, as_key
 from tests.fakekube.requests import Drop, Request
 
 LIMIT = 90.0
+SPEED = 3.0
+"""Seconds of the operator's clock in one of the brokers'."""
 
 
 class WirePool:
@@ -54,10 +57,10 @@ class Kubelet:
             if node_id >= 1000 and node_id not in pods and node.process is not None:
                 self.stopped.append((node_id, len(self._standin.calls)))
                 await asyncio.to_thread(node.stop)
-        for node_id, pod in pods.items():
-            if "conditions" not in pod.get("status", {}):
-                await self._start(node_id)
-                self._world.cluster.set_status(key_of(pod), status_of(pod, ready=True))
+        new = {node_id: pod for node_id, pod in pods.items() if "conditions" not in pod.get("status", {})}
+        await asyncio.gather(*(self._start(node_id) for node_id in new))
+        for pod in new.values():
+            self._world.cluster.set_status(key_of(pod), status_of(pod, ready=True))
 
     async def _start(self, node_id: int) -> None:
         node = self._kafka.nodes.get(node_id)
@@ -126,13 +129,17 @@ class Rig:
 
     async def until(self, done: Callable[[], bool]) -> None:
         """Run operator and kubelets until `done`; AssertionError with what the pool says after LIMIT seconds."""
+        begun = time.monotonic()
         try:
             async with asyncio.timeout(LIMIT):
                 while not done():
-                    await self.world.run_until_quiet(within=3)
+                    passed, begun = time.monotonic() - begun, time.monotonic()
+                    await self.world.clock.advance(passed * SPEED)
+                    await self.world.run_until_quiet()
                     await self.kubelet.sync()
                     if self._dead:
                         await self._be_born()
+                    await asyncio.sleep(0.02)  # the fronts and the brokers have their turn
         except TimeoutError:
             raise AssertionError(f"not within {LIMIT} s; the pool says: {self.said()} {self.brokers()}") from None
 

@@ -18,7 +18,7 @@ __all__ = ["world"]
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
-PARTITIONS = 60
+PARTITIONS = 12
 ORDER = ["exclude", "reassign", "unregister", "readmit"]
 Begin = Callable[[], Awaitable[Rig]]
 
