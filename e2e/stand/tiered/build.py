@@ -15,7 +15,11 @@ _KAFKAS = ("slf4j-api-*.jar",)
 
 def plugin() -> Path:
     """The folder with `s3-segments.jar` and all it needs beside Kafka's jars: `<folder>/*` is its class path."""
-    return cached.folder("tiered-plugin", digest(_HERE, java.version(), kafka_image.version()), _build)
+    return cached.folder(
+        "tiered-plugin",
+        digest(_HERE / "src", _HERE / "pom.xml", Path(__file__), java.version(), kafka_image.version()),
+        _build,
+    )
 
 
 def _build(folder: Path) -> None:

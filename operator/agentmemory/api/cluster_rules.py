@@ -50,6 +50,11 @@ TIERING_RULES = (
         lambda tiering: tiering.profile == "Custom" or tiering.class_name is None,
         ".className",
     ),
+    Rule(
+        "!has(oldSelf.bucketRef) || (has(self.bucketRef) && self.bucketRef.name == oldSelf.bucketRef.name)",
+        f"bucketRef cannot change or be removed, since old records are in that bucket; {NEW_OBJECT}",
+        path=".bucketRef",
+    ),
 )
 
 

@@ -119,7 +119,7 @@ class Tiering(SpecModel):
     """Aiven: tiered-storage-for-apache-kafka with its S3 backend, configured from the bucket. Custom: className,
     classPath and properties say all."""
     bucket_ref: BucketRef | None = None
-    """MemoryBucket of purpose Data that the segments go to (profile Aiven)."""
+    """MemoryBucket of purpose Data that the segments go to (profile Aiven). Cannot change."""
     class_name: str | None = Field(default=None, min_length=1, max_length=256, pattern=r"^[A-Za-z_$][A-Za-z0-9_$.]*$")
     """Java class that implements RemoteStorageManager (profile Custom)."""
     class_path: str | None = Field(default=None, min_length=1, max_length=1024, pattern=r"^/[A-Za-z0-9/._*:-]+$")
@@ -221,7 +221,8 @@ class PlaceStatus(StatusModel):
     """One place where data of the cluster rests."""
 
     name: str = Field(max_length=253)
-    """`Node/<machine>`, `Bucket/<MemoryBucket>`, `Volume/<claim>`."""
+    """`Bucket/<MemoryBucket>`, `Node/<machine>`, `Volume/<claim>`; `Host/<bootstrap server>` of brokers that somebody
+    else runs, `Tier/<class>` of a RemoteStorageManager of one's own."""
     region: str | None = Field(default=None, max_length=63)
     """The region that was found there; absent where nothing tells it."""
     state: Literal["Verified", "Declared", "Violated"]
