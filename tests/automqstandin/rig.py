@@ -10,6 +10,7 @@ it, and is gone: the next one begins with what is there.
 import asyncio
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from agentmemory.api.labels import NODE_ID
@@ -25,6 +26,8 @@ from tests.engines.stage import CLUSTER_KEY, NAMESPACE, POOL_KEY, cluster, pool,
 from tests.fakekube.fixture import World, as_key
 from tests.fakekube.requests import Drop, Request
 
+# The kernel ends a broker with the thread that started it, so these outlive the event loops of the tests.
+STARTERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="broker-starter")
 LIMIT = 90.0
 SPEED = 3.0
 """Seconds of the operator's clock in one of the brokers'."""
@@ -65,7 +68,8 @@ class Kubelet:
     async def _start(self, node_id: int) -> None:
         node = self._kafka.nodes.get(node_id)
         if node is None or node.process is None:
-            await asyncio.to_thread(self._kafka.start_broker, node_id)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(STARTERS, self._kafka.start_broker, node_id)
         await self._standin.front(node_id)
 
 
