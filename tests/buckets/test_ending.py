@@ -7,7 +7,7 @@ import pytest
 from agentmemory.core.errors import Invalid, Transient
 from agentmemory.core.key import Key
 from tests.fakekube.fixture import World
-from tests.fakes3 import FakeBucket, FakeS3
+from tests.fakes3 import Call, FakeBucket, FakeS3
 
 from .worlds import KEY, SPACE, automq, declared
 
@@ -216,3 +216,31 @@ async def test_an_object_that_cannot_be_read_lets_go_and_says_so(
         await buckets.resync()
         assert reason(buckets) == "InvalidSpec"
     assert "agents-data" in s3.buckets
+
+
+async def test_nothing_is_deleted_while_not_all_clusters_are_known(
+    buckets: World, s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await born(buckets, s3, deletionPolicy="Delete")
+    monkeypatch.setattr(buckets.store, "synced", lambda kind: kind != "MemoryCluster")
+    await delete(buckets, within=10)
+    assert "agents-data" in s3.buckets
+    monkeypatch.undo()
+    await buckets.run_until_quiet(within=20)
+    assert buckets.find(KEY) is None
+
+
+@pytest.mark.parametrize("lost", range(1, 5))
+async def test_contents_go_whichever_answer_is_lost(lost: int, buckets: World, s3: FakeS3) -> None:
+    """Three times contents, then the bucket: each takes effect, and what follows is judged from what is there."""
+    await born(buckets, s3, 2500, deletionPolicy="Delete", force={"gracePeriod": "1m"})
+    s3.calls.clear()
+
+    def lose(_: Call) -> Transient | None:
+        return Transient("NoAnswer", "no answer") if len(s3.writes) == lost and s3.calls[-1] is s3.writes[-1] else None
+
+    s3.after.append(lose)
+    await delete(buckets, within=300)
+    assert buckets.find(KEY) is None
+    assert "agents-data" not in s3.buckets
+    assert [call.name for call in s3.writes] == ["DeleteObjects"] * 3 + ["DeleteBucket"]

@@ -13,6 +13,7 @@ from agentmemory.api.conditions import Phase, progressing, stalled, timestamp
 from agentmemory.buckets import policy
 from agentmemory.buckets.world import World
 from agentmemory.context import Context
+from agentmemory.core.errors import Transient
 from agentmemory.core.key import key_of
 from agentmemory.core.outcome import Again
 from agentmemory.core.pacer import Pacer
@@ -42,8 +43,10 @@ class Ending:
         self._pacer = Pacer(context.clock, RATE, BURST)
 
     def waits_for(self, world: World) -> Phase | None:
-        """What holds up the deletion before the server is asked."""
+        """What holds up the deletion before the server is asked. Raises Transient while that cannot be told."""
         bucket = world.bucket
+        if not self._context.store.synced("MemoryCluster"):
+            raise Transient("NotSynced", "not all MemoryClusters are known yet, so one may use the bucket")
         if not world.used_by:
             return None
         return stalled(
