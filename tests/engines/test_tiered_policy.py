@@ -7,6 +7,7 @@ import pytest
 from agentmemory.core.key import Key
 from agentmemory.engines.kafka_tiered.engine import TieredKafkaEngine
 from agentmemory.engines.kafka_tiered.policy import settings_trouble
+from agentmemory.engines.kafka_tiered.secrets import no_session
 from tests.engines.builders import cluster_model
 from tests.engines.stage import CLUSTER_KEY, NAMESPACE, POOL_KEY, Stage, cluster, pool
 from tests.fakekube.fixture import World
@@ -173,3 +174,28 @@ async def test_from_missing_secrets_to_their_rotation(world: World) -> None:
     await stage.settle(within=1500)
     assert not set(brokers.items()) & set(stage.pods().items())
     assert {name: stage.pods()[name] for name in controllers} == before
+
+
+@pytest.mark.parametrize(
+    ("tiering", "values", "refused"),
+    [
+        ({}, {"AWS_SESSION_TOKEN": "planted"}, True),
+        ({}, {"AWS_SESSION_TOKEN": ""}, False),
+        ({}, {}, False),
+        (CUSTOM, {"AWS_SESSION_TOKEN": "planted"}, False),
+    ],
+)
+def test_session_tokens(tiering: Object, values: dict[str, str], refused: bool) -> None:
+    declared = cluster_model(engine="kafka-tiered", tiering={"bucketRef": {"name": "segments"}, **tiering})
+    found = no_session(declared, "Secret s3-keys", values)
+    assert (found is not None) == refused
+    assert found is None or (found.reason, "planted" in found.message) == ("SessionTokenUnsupported", False)
+
+
+async def test_another_plugin_may_need_neither_bucket_nor_secret(world: World) -> None:
+    stage = Stage.set(world)
+    one = {"controllers": {"replicas": 1}, "replication": {"factor": 1, "minInSync": 1}}
+    plugin = {"profile": "Custom", "className": "org.example.Store", "classPath": "/opt/store/*"}
+    await stage.rise(cluster(engine="kafka-tiered", image="example/k:1", tiering=plugin, **one), pool(replicas=1))
+    await stage.settle(within=30)
+    assert said(world)[0] == "Ready"
