@@ -18,37 +18,39 @@ REF = PartitionRef(TOPIC, 0)
 
 async def test_nodes_follow_the_real_brokers(fronted_kafka: FrontedKafka, standin: StandIn, admin: KafkaAdmin) -> None:
     """A broker comes, hosts, is drained and stops: each call that a drain makes, as AutoMQ answers it."""
-    assert await admin.next_node_id(fronted_kafka.cluster_id) == 1001
-    broker = fronted_kafka.start_broker(1001)
-    await standin.front(1001)
-    nodes = await eventually(admin.get_nodes, lambda found: set(found) == {1000, 1001})
-    assert nodes[1001].state == ACTIVE
-    assert (await admin.describe_cluster()).brokers[1001].port == fronted_kafka.fronts[1001]
+    before = set(await admin.get_nodes())
+    new = await admin.next_node_id(fronted_kafka.cluster_id)
+    assert new not in before
+    broker = fronted_kafka.start_broker(new)
+    await standin.front(new)
+    nodes = await eventually(admin.get_nodes, lambda found: set(found) == {*before, new})
+    assert nodes[new].state == ACTIVE
+    assert (await admin.describe_cluster()).brokers[new].port == fronted_kafka.fronts[new]
 
     or_raise(await admin.create_topics([NewTopicSpec(TOPIC, 1, 1)]))
     await eventually(admin.placements, lambda found: REF in found)
-    or_raise({"moved": (await admin.reassign({REF: [1001]}))[REF]})
-    await eventually(admin.placements, lambda found: found[REF] == (1001,))
+    or_raise({"moved": (await admin.reassign({REF: [new]}))[REF]})
+    await eventually(admin.placements, lambda found: found[REF] == (new,))
     assert await admin.list_reassignments() == {}
-    assert (await admin.get_nodes([1001]))[1001].open_streams
+    assert (await admin.get_nodes([new]))[new].open_streams
 
     with pytest.raises(Transient) as refused:
-        await admin.unregister_broker(1001)
+        await admin.unregister_broker(new)
     assert refused.value.reason == "UnregisterNodeWithOpenStreams"
 
     or_raise({"moved": (await admin.reassign({REF: [1000]}))[REF]})
     await eventually(admin.placements, lambda found: found[REF] == (1000,))
     broker.stop()
-    await eventually(admin.get_nodes, lambda found: found[1001].state == FENCED and not found[1001].open_streams)
-    standin.state.locked.add(1001)
+    await eventually(admin.get_nodes, lambda found: found[new].state == FENCED and not found[new].open_streams)
+    standin.state.locked.add(new)
     with pytest.raises(Transient) as refused:
-        await admin.unregister_broker(1001)
+        await admin.unregister_broker(new)
     assert refused.value.reason == "NodeLocked"
-    assert (await admin.get_nodes())[1001].locked
+    assert (await admin.get_nodes())[new].locked
     standin.state.locked.clear()
-    await admin.unregister_broker(1001)
-    await eventually(admin.get_nodes, lambda found: set(found) == {1000})
-    await admin.unregister_broker(1001)
+    await admin.unregister_broker(new)
+    await eventually(admin.get_nodes, lambda found: set(found) == before)
+    await admin.unregister_broker(new)
     or_raise(await admin.delete_topics(names=[TOPIC]))
     unregistered = [call for call in standin.calls if call.name == "unregister"]
     assert [call.code for call in unregistered] == [-1, 515, 0, 0]
