@@ -78,7 +78,7 @@ class Probe:
         self.run = uuid.uuid4().hex[:12]
         self.records: list[Record] = []
         self._common = _configs(credentials)
-        self._headers = _headers(event_type, self.run)
+        self._event_type = event_type
         self._patience = patience
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -152,7 +152,11 @@ class Probe:
         value = json.dumps({"drill": self.run, "number": record.number}).encode()
         try:
             future = self._producer.send(
-                self.topic, key=f"drill-{self.run}".encode(), value=value, partition=partition, headers=self._headers
+                self.topic,
+                key=f"drill-{self.run}".encode(),
+                value=value,
+                partition=partition,
+                headers=_headers(self._event_type, f"drill-{self.run}-{record.number}"),
             )
         except KafkaError as error:
             self._failure = _words(error)
@@ -253,9 +257,9 @@ def _configs(credentials: Credentials) -> dict[str, Any]:
     }
 
 
-def _headers(event_type: str, run: str) -> list[tuple[str, bytes]]:
+def _headers(event_type: str, identity: str) -> list[tuple[str, bytes]]:
     """CloudEvents, as the family's readers expect them."""
-    values = {"specversion": "1.0", "type": event_type, "source": "kubectl-memory/drill", "id": run}
+    values = {"specversion": "1.0", "type": event_type, "source": "kubectl-memory/drill", "id": identity}
     return [(f"ce_{name}", value.encode()) for name, value in values.items()]
 
 
