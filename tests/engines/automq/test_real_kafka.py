@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import struct
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,21 @@ class StaticKafka(RealKafka):
             "sasl_plain_username": names.BALANCER_USER,
             "sasl_plain_password": password,
         }
+
+    def ask_by_java(self, options: list[str]) -> bool:
+        """Whether Kafka's own client gets in as the balancer's does: with SASL, and no trust store of its own."""
+        login = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="{}" password="{}";'
+        settings = self.folder / "client.properties"
+        settings.write_text(
+            "security.protocol=SASL_SSL\nsasl.mechanism=PLAIN\n"
+            f"sasl.jaas.config={login.format(names.BALANCER_USER, self.password)}\n"
+        )
+        address = f"localhost:{self.nodes[1000].ports['CLIENTS']}"
+        arguments = ("--bootstrap-server", address, "--command-config", str(settings))
+        command = self._java("org.apache.kafka.tools.BrokerApiVersionsCommand", *arguments)
+        place = command.index("-cp")
+        command[place:place] = options
+        return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
     def _add_controller(self, node_id: int) -> Node:
         plan = automq_controller(cluster=CLUSTER, node=PlannedNode("mem", "data", node_id, "controller"))
@@ -209,3 +225,14 @@ def authenticate(kafka: StaticKafka, password: str) -> int:
 def test_nobody_else_is_the_balancer(kafka: StaticKafka) -> None:
     assert authenticate(kafka, kafka.password) == 0
     assert authenticate(kafka, "guessed") == 58  # SASL_AUTHENTICATION_FAILED
+
+
+def test_javas_own_trust_store_is_all_that_the_balancer_needs(kafka: StaticKafka) -> None:
+    """As prepare.sh makes it and start.sh hands it over."""
+    store = str(kafka.folder / "truststore")
+    keytool = ("keytool", "-importcert", "-noprompt", "-alias", "agentmemory-1", "-keystore", store)
+    certificate = str(kafka.nodes[1000].folder / "ca.crt")
+    subprocess.run([*keytool, "-storepass", "changeit", "-file", certificate], check=True, capture_output=True)
+    trust = [f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStorePassword=changeit"]
+    assert kafka.ask_by_java(trust)
+    assert not kafka.ask_by_java([])
