@@ -60,6 +60,7 @@ def test_a_lost_broker_is_measured_and_no_record_is_lost(cluster: Cluster, story
         seconds=report["seconds"],
         firstAcknowledged=probe["firstAfter"],
         longestPause=probe["longestPause"],
+        pauseOver=probe["pauseOver"],
         acknowledged=probe["acknowledged"],
         lost=probe["lost"],
         bytesCopied=report["bytesCopied"]["data"],

@@ -29,6 +29,7 @@ def test_the_sums() -> None:
     assert made.first_after == pytest.approx(4.5)
     assert made.all_after == pytest.approx(6.0)
     assert made.longest_pause == pytest.approx(4.9)
+    assert made.pause_over == pytest.approx(4.0)
 
 
 def test_what_is_not_read_back_is_lost() -> None:
@@ -38,7 +39,8 @@ def test_what_is_not_read_back_is_lost() -> None:
 
 def test_a_broker_that_led_none_of_it_tells_nothing_of_the_pause() -> None:
     made = summary("t", RECORDS, set(range(6)), KILLED, frozenset())
-    assert (made.affected, made.first_after, made.all_after, made.longest_pause) == (0, None, None, None)
+    assert (made.affected, made.first_after, made.all_after) == (0, None, None)
+    assert (made.longest_pause, made.pause_over) == (None, None)
 
 
 def test_a_partition_that_never_took_one_again() -> None:

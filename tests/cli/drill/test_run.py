@@ -73,7 +73,7 @@ class FakeProbe:
         return True
 
     def measure(self, killed: float, led: list[int], limit: float) -> Measured:
-        return Measured("t", 3, 1, 40, 80, self._lost, 0, 1.5, 2.0, 2.1)
+        return Measured("t", 3, 1, 40, 80, self._lost, 0, 1.5, 2.0, 2.1, 2.4)
 
 
 def everything(world: World, engine: str = "kafka", claim: bool = True) -> None:

@@ -59,6 +59,15 @@ def test_a_partition_without_a_leader_has_not_moved() -> None:
     assert made.see(2, look(OTHERS, WITHOUT)) == ["moved"]
 
 
+def test_leaders_may_move_before_anything_else() -> None:
+    made = timeline()
+    moved = replace(WITHOUT, registered=frozenset(IDS))
+    assert made.see(1, look([pod(1001), *OTHERS], moved)) == ["moved"]
+    idle = Timeline(VICTIM, frozenset(IDS), frozenset(), asks_kafka=True)
+    assert idle.see(1, look([pod(1001), *OTHERS], kafka())) == []
+    assert idle.see(2, look(OTHERS, WITHOUT)) == ["gone", "fenced", "moved"]
+
+
 def test_a_new_id_takes_the_place() -> None:
     made = timeline()
     made.see(

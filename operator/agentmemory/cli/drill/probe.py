@@ -62,6 +62,8 @@ class Measured:
     """Seconds until each of these partitions had taken one."""
     longest_pause: float | None
     """Seconds, the longest between two acknowledgements of one partition, from the last before the deletion on."""
+    pause_over: float | None
+    """Seconds from the deletion to the end of that pause: a broker that is told to end may acknowledge for a moment."""
 
     @property
     def fine(self) -> bool:
@@ -207,6 +209,7 @@ def summary(
         for partition in affected
     }
     came = [moment for moment in first.values() if moment is not None]
+    pause, over = max((_pause(took, partition, killed) for partition in affected), default=(None, killed))
     return Measured(
         topic=topic,
         partitions=len({record.partition for record in records}),
@@ -217,7 +220,8 @@ def summary(
         unacknowledged=len(records) - len(took),
         first_after=min(came) - killed if came else None,
         all_after=max(came) - killed if came and len(came) == len(affected) else None,
-        longest_pause=max((_pause(took, partition, killed) for partition in affected), default=None),
+        longest_pause=pause,
+        pause_over=None if pause is None else over - killed,
     )
 
 
@@ -225,11 +229,12 @@ def _after(record: Record, partition: int, killed: float) -> bool:
     return record.partition == partition and record.sent >= killed
 
 
-def _pause(took: Sequence[Record], partition: int, killed: float) -> float:
+def _pause(took: Sequence[Record], partition: int, killed: float) -> tuple[float, float]:
+    """The longest, and the moment when it was over."""
     times = sorted(record.acknowledged for record in took if record.partition == partition and record.acknowledged)
     before = [moment for moment in times if moment <= killed][-1:]
     kept = before + [moment for moment in times if moment > killed]
-    return max((later - sooner for sooner, later in pairwise(kept)), default=0.0)
+    return max(((later - sooner, later) for sooner, later in pairwise(kept)), default=(0.0, killed))
 
 
 def _numbers(batch: Iterable[Any], run: str) -> Iterable[int]:

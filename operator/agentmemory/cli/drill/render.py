@@ -125,9 +125,9 @@ def _probe(words: Text, probe: Measured) -> None:
         f"never answered: {probe.unacknowledged} (topic {probe.topic}, {probe.partitions} partitions)",
     )
     if probe.affected:
-        first, pause = _seconds(probe.first_after), _seconds(probe.longest_pause)
+        first, pause, over = map(_seconds, (probe.first_after, probe.longest_pause, probe.pause_over))
         _line(words, "first acknowledged after it", f"{first}, on a partition that the broker led ({probe.affected})")
-        _line(words, "longest pause of one partition", pause)
+        _line(words, "longest pause of one partition", f"{pause}, over {over} after the loss")
 
 
 def _line(words: Text, name: str, value: str) -> None:

@@ -96,10 +96,12 @@ class Timeline:
         return not self._asks_kafka and not self._said_registered(look, self._victim.id)
 
     def _moved(self, look: Look) -> bool:
-        if look.kafka is None or not self.reached.keys() & {"fenced", "registered"}:
+        if look.kafka is None:
             return False
         parts, back = look.kafka.partitions(), "registered" in self.reached
         leaders = [parts[ref].leader for ref in self._led or () if ref in parts]
+        if not leaders and not self.reached.keys() & {"fenced", "registered"}:
+            return False  # it led nothing, as far as can be seen
         return all(leader >= 0 and (back or leader != self._victim.id) for leader in leaders)
 
     def _scheduled(self, look: Look) -> bool:
