@@ -168,6 +168,19 @@ async def test_the_balancers_secret_comes_back_as_it_was(world: World) -> None:
     assert stage.pods() == pods
 
 
+async def test_a_broker_leaves_with_all_that_stood_for_it(world: World) -> None:
+    stage = stage_for(world)
+    await rise(stage)
+    await world.clock.advance(3600)
+    await stage.settle()
+    declare(world, pool(replicas=1))
+    await stage.settle(within=600)
+    assert sorted(stage.pods()) == ["mem-0", "mem-1", "mem-1000", "mem-2"]
+    assert world.find(f"Service/{NAMESPACE}/mem-1001") is None
+    assert world.condition(POOL_KEY)["status"] == "True"
+    assert world.condition(CLUSTER_KEY)["status"] == "True"
+
+
 def model(obj: Object) -> MemoryBucket:
     return parse(MemoryBucket, obj)
 
