@@ -13,13 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from agentmemory.core.key import Key
 from tests import teams
+from tests.buckets.worlds import SECRET
 from tests.teams import CLIENT_KEY, FAMILY_KEY, TENANT_KEY, client, family, tenant, topic
 
 from .faults import FAULTS, Fault
 from .land import Land
 from .normal import differences
 from .oracles import broken
-from .scenarios import FRAME, OTHERS, WAY_IN, access, external, space
+from .scenarios import BUCKET, BUCKET_NAME, FRAME, OTHERS, WAY_IN, access, bucket, external, space, walled
 
 Object = dict[str, Any]
 
@@ -119,6 +120,34 @@ class Country(RuleBasedStateMachine):
     def declare_cluster(self, least: int, factor: int) -> None:
         """Edited, sometimes into what three brokers cannot keep."""
         self._act(self.land.put(WAY_IN, external(replication={"factor": factor, "minInSync": least})))
+
+    @rule(
+        policy=st.sampled_from([None, walled("10.0.0.0/8")["policy"], walled("192.0.2.0/24")["policy"]]),
+        deletion=st.sampled_from(["Retain", "Delete"]),
+        key=st.sampled_from([None, {"type": "SSE-KMS", "kmsKeyId": "alias/memory"}]),
+    )
+    def declare_bucket(self, policy: Object | None, deletion: str, key: Object | None) -> None:
+        """Create or edit, sometimes into what would lock us out."""
+        made = bucket(deletionPolicy=deletion)
+        made["spec"] |= {"policy": policy, "encryption": key}
+        self._act(self.land.put(SECRET, made))
+
+    @rule()
+    def delete_bucket(self) -> None:
+        """Gone, if it is there."""
+        self._delete(BUCKET)
+
+    @rule(lost=st.booleans())
+    def meddle_with_the_bucket(self, lost: bool) -> None:
+        """Somebody deletes it at the server, or changes its settings."""
+        found = self.land.s3.buckets.get(BUCKET_NAME)
+        if found is None:
+            return
+        if lost:
+            del self.land.s3.buckets[BUCKET_NAME]
+        else:
+            found.encryption, found.policy, found.versioning = None, None, "Enabled"
+        self._rest()
 
     @rule()
     def lose_a_secret(self) -> None:
