@@ -126,6 +126,7 @@ class FakeKafka:
         self.streams_open: set[int] = set()
         self.locked: set[int] = set()
         self.excluded: set[int] = set()
+        self.hides_excluded = False
         self.placed: dict[PartitionRef, int] = {}
         self.slow_moves = False
         self.moves: dict[PartitionRef, int] = {}
@@ -296,9 +297,10 @@ class FakeAdmin:
         moves, placed = self._kafka.moves, self._kafka.place()
         return {ref: Reassignment((placed[ref],), (target,), (placed[ref],)) for ref, target in moves.items()}
 
-    async def excluded_brokers(self) -> frozenset[int]:
+    async def excluded_brokers(self) -> frozenset[int] | None:
         self._read("excluded_brokers")
-        return frozenset(self._kafka.excluded)
+        hidden = self._kafka.hides_excluded and self._kafka.excluded
+        return None if hidden else frozenset(self._kafka.excluded)
 
     async def exclude_broker(self, node_id: int) -> None:
         for _ in self._one("exclude_broker", node_id):

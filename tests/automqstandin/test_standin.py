@@ -85,3 +85,16 @@ async def test_apache_kafka_says_that_it_does_not_know_the_calls(fronted_kafka: 
         assert await admin.excluded_brokers() == frozenset()
     finally:
         await admin.close()
+
+
+async def test_a_list_that_brokers_do_not_know_is_set_and_taken_away_as_a_whole(fronted_kafka: FrontedKafka) -> None:
+    """Past the fronts: Apache Kafka takes no append to a setting that it does not know, and hides what is set."""
+    admin = KafkaAdmin(fronted_kafka.credentials())
+    try:
+        for _ in range(2):
+            await admin.exclude_broker(7)
+            await eventually(admin.excluded_brokers, lambda found: found is None)
+        await admin.readmit_broker(7)
+        await eventually(admin.excluded_brokers, lambda found: found == frozenset())
+    finally:
+        await admin.close()

@@ -49,6 +49,16 @@ async def test_a_broker_leaves_in_order(world: World) -> None:
     assert {name: uid for name, uid in before.items() if name != "mem-1002"} == stage.pods()
 
 
+async def test_a_list_that_kafka_hides_holds_nobody_up(world: World) -> None:
+    """It does so with settings that it does not know by itself: what is written cannot be read back."""
+    stage = set_stage(world)
+    stage.kafka.hides_excluded = True
+    await rise_and_age(stage)
+    await scale(stage, 2)
+    assert is_gone(stage, 1002)
+    assert list(dict.fromkeys(steps(stage))) == ["exclude_broker", "reassign", "unregister_broker", "readmit_broker"]
+
+
 async def test_at_rest_nothing_is_written(world: World) -> None:
     stage = set_stage(world)
     await rise_and_age(stage)

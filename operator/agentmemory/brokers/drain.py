@@ -47,7 +47,8 @@ class Leaver:
     """What AutoMQ's controller says of it."""
     error: OperatorError | None = None
     """Why Kafka could not be asked."""
-    excluded: bool = False
+    excluded: bool | None = False
+    """None when something is excluded and Kafka does not show what: it is said again with the next step then."""
     placements: Placements | None = None
     """The replicas of all partitions; None when not looked at."""
     moving: frozenset[PartitionRef] = frozenset()
@@ -191,7 +192,7 @@ def _gentle(leaver: Leaver) -> Step:
         return _wait(leaver, leaver.hold)
     if is_young(leaver.pod, leaver.node, leaver.now):
         return _wait(leaver, f"it started less than {YOUNG.total_seconds():.0f} s ago")
-    if not leaver.excluded and leaver.targets:
+    if leaver.excluded is False and leaver.targets:
         return Exclude()
     return Stop(leaver.pod, "it leaves") if leaver.pod is not None else _wait(leaver, "its pod is gone")
 

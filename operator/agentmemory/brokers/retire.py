@@ -52,7 +52,7 @@ class Retirer:
     async def mark(self, decision: Decision) -> bool:
         """Writes down who leaves and who stays after all; whether anything changed."""
         for node_id in decision.stay:
-            if self._admin is not None and node_id in await self._admin.excluded_brokers():
+            if self._admin is not None and await _is_excluded(self._admin, node_id) is not False:
                 self._may_write()
                 await self._admin.readmit_broker(node_id)
             log.info("broker stays", pod=self._world.node(node_id).name)
@@ -106,7 +106,7 @@ class Retirer:
         admin = self._admin
         if admin is None or leaver.error is not None:
             return leaver
-        leaver = replace(leaver, excluded=node_id in await admin.excluded_brokers())
+        leaver = replace(leaver, excluded=await _is_excluded(admin, node_id))
         if not drain.wants_placements(leaver):
             return leaver
         moving = frozenset(await admin.list_reassignments())
@@ -158,6 +158,9 @@ class Retirer:
             await self._still_wanted()
             await end_pod(self._tools, self._world.key.namespace, step.pod, step.why)
         elif isinstance(step, Forget):
+            if leaver.excluded is None and admin is not None:
+                self._may_write()
+                await admin.readmit_broker(leaver.node_id)
             await self._forget(leaver.node_id)
         elif isinstance(step, Exclude | Move | Unregister | Readmit) and admin is not None:
             self._may_write()
@@ -172,6 +175,8 @@ class Retirer:
             case Exclude():
                 await admin.exclude_broker(leaver.node_id)
             case Move(targets=targets):
+                if leaver.excluded is None:
+                    await admin.exclude_broker(leaver.node_id)
                 refused = [error for error in (await admin.reassign(targets)).values() if error is not None]
                 return phase_of_error(refused[0]) if refused else None
             case Unregister():
@@ -213,3 +218,9 @@ class Retirer:
     def _may_write(self) -> None:
         if not self._ctx.leading():
             raise NotLeading("NotLeading", "another process leads: Kafka is left alone")
+
+
+async def _is_excluded(admin: KafkaAdmin, node_id: int) -> bool | None:
+    """None when Kafka does not show it."""
+    found = await admin.excluded_brokers()
+    return None if found is None else node_id in found

@@ -10,7 +10,7 @@ from agentmemory.kafka.errors import raise_for
 EXCLUDED = "autobalancer.controller.exclude.broker.ids"
 """AutoMQ's AutoBalancer gives these brokers no partitions (LIST)."""
 BROKER = 4  # org.apache.kafka.common.config.ConfigResource.Type.BROKER
-APPEND, SUBTRACT = 2, 3  # org.apache.kafka.clients.admin.AlterConfigOp.OpType (KIP-339)
+SET, DELETE, APPEND, SUBTRACT = 0, 1, 2, 3  # org.apache.kafka.clients.admin.AlterConfigOp.OpType (KIP-339)
 ALL_NODES = ""
 
 
@@ -20,11 +20,11 @@ def describe_request(keys: Sequence[str]) -> Any:
     return DescribeConfigsRequest(resources=[resource], include_synonyms=False, include_documentation=False)
 
 
-def described(answer: Any) -> dict[str, str]:
-    """Those of the keys that are set."""
+def described(answer: Any) -> dict[str, str | None]:
+    """Those of the keys that are set; None for a value that Kafka hides, as it does with settings it does not know."""
     (result,) = answer.results
     raise_for(result.error_code, result.error_message, "reading settings of all nodes")
-    return {entry.name: entry.value for entry in result.configs if entry.value is not None}
+    return {entry.name: entry.value for entry in result.configs}
 
 
 def change_list_request(key: str, add: Iterable[str], remove: Iterable[str]) -> Any:
@@ -36,6 +36,14 @@ def change_list_request(key: str, add: Iterable[str], remove: Iterable[str]) -> 
     return IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)
 
 
+def set_request(key: str, value: str) -> Any:
+    """The whole list; an empty one is taken away."""
+    kind = IncrementalAlterConfigsRequest.AlterConfigsResource
+    change = kind.AlterableConfig(name=key, config_operation=SET if value else DELETE, value=value or None)
+    resource = kind(resource_type=BROKER, resource_name=ALL_NODES, configs=[change])
+    return IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)
+
+
 def raise_unless_changed(answer: Any, key: str) -> None:
     (result,) = answer.responses
     raise_for(result.error_code, result.error_message, f"setting {key}")
@@ -43,5 +51,9 @@ def raise_unless_changed(answer: Any, key: str) -> None:
 
 def members(text: str | None) -> frozenset[int]:
     """The ids in a list of brokers; what is no number is no broker."""
-    parts = (part.strip() for part in (text or "").split(","))
-    return frozenset(int(part) for part in parts if part.isdigit())
+    return frozenset(int(part) for part in entries(text) if part.isdigit())
+
+
+def entries(text: str | None) -> list[str]:
+    """What is in a LIST, in its order."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]

@@ -5,8 +5,9 @@ ApiVersions is looked at before anything is sent.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from agentmemory.core.errors import OperatorError
+from agentmemory.core.errors import Invalid, OperatorError
 from agentmemory.kafka import broker_configs, nodes, reassign
 from agentmemory.kafka import topics as topic_calls
 from agentmemory.kafka.model import PartitionRef, TopicView
@@ -59,11 +60,14 @@ class NodeCalls:
         answer = await self._session.send(reassign.list_request(self._timeout_ms), reassign.LISTING, again=True)
         return reassign.under_way(answer)
 
-    async def excluded_brokers(self) -> frozenset[int]:
-        """The brokers to which AutoMQ's AutoBalancer gives nothing, as it was set while the nodes run."""
-        request = broker_configs.describe_request([broker_configs.EXCLUDED])
-        answer = await self._session.send(request, "reading settings of all nodes", again=True)
-        return broker_configs.members(broker_configs.described(answer).get(broker_configs.EXCLUDED))
+    async def excluded_brokers(self) -> frozenset[int] | None:
+        """The brokers to which AutoMQ's AutoBalancer gives nothing, as it was set while the nodes run.
+
+        None when something is set and Kafka hides what, as it does with settings that it does not know by itself.
+        """
+        found = await self._excluded()
+        hidden = broker_configs.EXCLUDED in found and found[broker_configs.EXCLUDED] is None
+        return None if hidden else broker_configs.members(found.get(broker_configs.EXCLUDED))
 
     async def exclude_broker(self, node_id: int) -> None:
         """Keeps AutoMQ's AutoBalancer from giving partitions to this broker; others in the list stay."""
@@ -73,7 +77,21 @@ class NodeCalls:
         """The inverse of `exclude_broker`."""
         await self._change_excluded([], [str(node_id)])
 
+    async def _excluded(self) -> dict[str, str | None]:
+        request = broker_configs.describe_request([broker_configs.EXCLUDED])
+        answer = await self._session.send(request, "reading settings of all nodes", again=True)
+        return broker_configs.described(answer)
+
     async def _change_excluded(self, add: Sequence[str], remove: Sequence[str]) -> None:
+        """By append and subtract; where the brokers do not know the setting as a list, the list is written anew."""
         key = broker_configs.EXCLUDED
-        request = broker_configs.change_list_request(key, add, remove)
+        try:
+            await self._alter(broker_configs.change_list_request(key, add, remove))
+        except Invalid:
+            known = broker_configs.entries((await self._excluded()).get(key))
+            others = [entry for entry in known if entry not in (*add, *remove)]
+            await self._alter(broker_configs.set_request(key, ",".join([*others, *add])))
+
+    async def _alter(self, request: Any) -> None:
+        key = broker_configs.EXCLUDED
         broker_configs.raise_unless_changed(await self._session.send(request, f"setting {key}", again=True), key)
