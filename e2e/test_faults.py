@@ -179,6 +179,8 @@ def test_a_small_cluster_is_mended_grown_rolled_and_never_formatted_anew(kubectl
     finally:
         kubectl.delete("brokerpool", "small", FAULTS)
         kubectl.delete("memorycluster", "small", FAULTS)
+        # Without a controller a broker waits out its whole grace before it ends.
+        kubectl("-n", FAULTS, "delete", "pods", "--all", "--now", "--wait=false")
         kubectl("-n", FAULTS, "delete", "persistentvolumeclaims", "--all", timeout=120)
 
 
