@@ -187,7 +187,7 @@ class Watched:
     def _event(self, kind: str, type_: str | None, obj: dict[str, Any]) -> None:
         self.found.append((type_ or "", obj["metadata"]["name"]))
 
-    def _start(self, _: Target) -> None:
+    def _start(self, _: Target, version: str | None) -> None:
         self.starts += 1
 
     def names(self) -> list[str]:
