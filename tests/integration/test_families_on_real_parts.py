@@ -187,11 +187,14 @@ async def test_two_hundred_families_cost_a_write_each(control_plane: ControlPlan
     async with operator(control_plane):
         await stage.create(its_tenant(stage))
 
-        async def accepted() -> bool:
-            found = await stage.api.get(Key("MemoryTenant", PLATFORM, stage.prefix))
-            return found is not None and reason_of(found) == "True Ready"
+        async def up() -> bool:
+            found = [
+                await stage.api.get(key)
+                for key in (Key("MemoryTenant", PLATFORM, stage.prefix), Key("MemoryCluster", PLATFORM, "agents"))
+            ]
+            return all(one is not None and reason_of(one) == "True Ready" for one in found)
 
-        await stage.until("the tenant is ready", accepted)
+        await stage.until("tenant and cluster are ready", up)
         await stage.create(*(stage.family(f"f{n}") for n in range(200)))
         await stage.until_ready(200)
 
