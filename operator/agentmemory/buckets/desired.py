@@ -1,4 +1,4 @@
-"""What a bucket's settings shall be, by what its server told of them. Pure; the profile of facts/engines.md, 4.1."""
+"""What a bucket's settings shall be, by what its server told of them. Pure; why each is so: docs/object-storage.md."""
 
 from collections.abc import Mapping
 

@@ -16,7 +16,7 @@ OPS = "s3.ops.buckets=1@s3://agents-ops?region=eu-central-1&endpoint=http://s3.s
 VOTERS = "controller.quorum.voters=0@mem-0.data.svc:9093,1@mem-1.data.svc:9093,2@mem-2.data.svc:9093"
 
 BROKEN = [
-    # (role, line, what stands in its place, what is said): facts/engines.md sections 8 and 1.3, and 1.2 to 1.10
+    # (role, line, what stands in its place, what is said)
     ("broker", "elasticstream.enable=true", "", "elasticstream.enable is not true"),
     ("controller", "elasticstream.enable=true", "elasticstream.enable=false", "elasticstream.enable is not true"),
     ("broker", "node.id=1000", "node.id=1000\ns3.mock.enable=true", "s3.mock.enable"),
