@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from agentmemory.api.brokerpool import BrokerPool
-from agentmemory.api.conditions import Phase
+from agentmemory.api.conditions import Phase, refused
 from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.api.shapes import Resources
 from agentmemory.api.types import Quantity
@@ -158,6 +158,17 @@ class Engine(Protocol):
 
         A function of the authority's key alone, so that one that went comes back as it was.
         """
+
+
+def unknown_version(version: str, known: tuple[str, ...]) -> Phase | None:
+    """Why a cluster of this version is not made, or None for one that the engine knows."""
+    if version in known:
+        return None
+    return refused(
+        "UnknownVersion",
+        f"spec.version {version} is not known to this operator, which knows {', '.join(known)}; write one of these, or "
+        "install a release of the operator that knows it",
+    )
 
 
 class EngineDefaults:

@@ -8,12 +8,12 @@ from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.engines.automq import balancer, memory, names
 from agentmemory.engines.automq.pod import pod
 from agentmemory.engines.automq.properties import files
-from agentmemory.engines.base import Capabilities, EngineDefaults, NodePlan, Object
+from agentmemory.engines.base import Capabilities, EngineDefaults, NodePlan, Object, unknown_version
 from agentmemory.engines.kafka import objects
 from agentmemory.kafka.model import Acl
 
 VERSIONS = ("1.7.3",)
-"""What the settings and the small sizes were verified on."""
+"""What the settings follow, by its sources; docs/engines.md says what of them ran on a real one."""
 
 
 class AutoMQEngine(EngineDefaults):
@@ -25,13 +25,8 @@ class AutoMQEngine(EngineDefaults):
 
     def check_cluster(self, cluster: MemoryCluster) -> Phase | None:
         """Version and memory; the buckets are looked at elsewhere, everything else is checked by the API itself."""
-        version = cluster.spec.version
-        if version not in VERSIONS:
-            return refused(
-                "UnknownVersion",
-                f"spec.version {version} is not known to this operator, which knows {', '.join(VERSIONS)}; write one "
-                "of these, or install a release of the operator that knows it",
-            )
+        if (unknown := unknown_version(cluster.spec.version, VERSIONS)) is not None:
+            return unknown
         too_small = memory.too_small(cluster.spec.controllers.resources, "spec.controllers.resources.memory")
         return refused("MemoryTooSmall", too_small) if too_small else None
 

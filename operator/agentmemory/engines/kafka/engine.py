@@ -3,7 +3,7 @@
 from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase, refused
 from agentmemory.api.memorycluster import MemoryCluster
-from agentmemory.engines.base import Capabilities, EngineDefaults, NodePlan, Object
+from agentmemory.engines.base import Capabilities, EngineDefaults, NodePlan, Object, unknown_version
 from agentmemory.engines.kafka import jvm, objects
 from agentmemory.engines.kafka.pod import KAFKA, pod
 
@@ -19,13 +19,8 @@ class KafkaEngine(EngineDefaults):
 
     def check_cluster(self, cluster: MemoryCluster) -> Phase | None:
         """Version and memory; everything else is checked by the API itself."""
-        version = cluster.spec.version
-        if version not in VERSIONS:
-            return refused(
-                "UnknownVersion",
-                f"spec.version {version} is not known to this operator, which knows {', '.join(VERSIONS)}; write one "
-                "of these, or install a release of the operator that knows it",
-            )
+        if (unknown := unknown_version(cluster.spec.version, VERSIONS)) is not None:
+            return unknown
         too_small = jvm.too_small(cluster.spec.controllers.resources, "spec.controllers.resources.memory")
         return refused("MemoryTooSmall", too_small) if too_small else None
 
