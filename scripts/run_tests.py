@@ -162,6 +162,19 @@ def closing(parts: dict[str, Part]) -> str:
     return "{passed} passed, {failed} failed, {skipped} skipped".format(**counts)
 
 
+def failures(parts: dict[str, Part]) -> list[str]:
+    """Pytest's own line for each test that failed, again at the end: a reader of the last page sees what it was."""
+    told = ("FAILED ", "ERROR ")
+    logs = [(part, LOGS / f"{part.name}.log") for part in parts.values() if part.code]
+    return [
+        f"{part.name}: {line}"
+        for part, log in logs
+        if log.exists()
+        for line in log.read_text(errors="replace").splitlines()
+        if line.startswith(told)
+    ]
+
+
 def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -178,6 +191,8 @@ def main() -> int:
     for part in parts.values():
         if part.summary:
             print(f"=== {part.name}: {part.summary} ===")
+    for line in failures(parts):
+        print(line[:300])
     print(closing(parts))
     return 1 if any(part.code for part in parts.values()) else 0
 

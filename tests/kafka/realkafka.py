@@ -22,6 +22,7 @@ from typing import Self
 from agentmemory.kafka.connection import Credentials
 from agentmemory.kafka.model import id_text
 from e2e.stand import kafka_image
+from e2e.stand.ports import free_ports
 from tests.kafka.authority import Authority
 
 CLUSTER = "testcluster"
@@ -242,7 +243,7 @@ class RealKafka:
 
 
 def free_port() -> int:
-    return kafka_image.free_ports(1)[0]
+    return free_ports(1)[0]
 
 
 def _listens(port: int) -> bool:

@@ -29,6 +29,7 @@ from botocore.config import Config
 from agentmemory.objectstore.endpoints import Rules
 from agentmemory.objectstore.model import Keys, Location
 from e2e.stand import toolchain
+from e2e.stand.ports import free_ports
 
 LOOPBACK = Rules(allow=frozenset({"127.0.0.1"}))
 REGION = "eu-central-1"
@@ -98,13 +99,6 @@ class VersityGw(Server):
         return keys
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     deadline = time.monotonic() + START_LIMIT
     while True:
@@ -147,7 +141,7 @@ def _closing(server: Server) -> Iterator[None]:
 def run_versitygw(folder: Path, region: str = REGION) -> Iterator[VersityGw]:
     """A versitygw with users, versioning and Object Lock, its data in `folder`."""
     program = toolchain.versitygw()
-    server = VersityGw(_free_port(), Keys("root-access", "root-secret-0123456789"), region, program=program)
+    server = VersityGw(free_ports(1)[0], Keys("root-access", "root-secret-0123456789"), region, program=program)
     for name in ("data", "versions", "iam"):
         (folder / name).mkdir()
     options = ["--port", f"127.0.0.1:{server.port}", "--region", region, "--iam-dir", folder / "iam", "--quiet"]
@@ -163,7 +157,7 @@ def run_versitygw(folder: Path, region: str = REGION) -> Iterator[VersityGw]:
 @contextmanager
 def run_moto(folder: Path) -> Iterator[Server]:
     """A moto server; keeps everything in memory."""
-    server = Server(_free_port(), Keys("moto-access", "moto-secret"))
+    server = Server(free_ports(1)[0], Keys("moto-access", "moto-secret"))
     command: list[str | Path] = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(server.port)]
     with _running(command, {**os.environ}, server.port, folder / "log"), _closing(server):
         yield server
