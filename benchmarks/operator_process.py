@@ -61,7 +61,7 @@ class Pool(FakePool):
             kafka.topics, kafka._ids = pickle.loads(file.read_bytes())
         super().__init__(kafka)
 
-    async def get(self, cluster: Key, credentials: Credentials) -> FakeAdmin:
+    async def get(self, cluster: Key, credentials: Credentials, *, apart: bool = False) -> FakeAdmin:
         await super().get(cluster, credentials)
         return Admin(self.kafka, credentials)
 

@@ -17,6 +17,8 @@ whether its brokers can move segments to a bucket.
 `FakeKafka(automq=True)` is AutoMQ on shared storage: GetNodes and its kin answer, partitions have one replica, spread
 over the brokers and handed on when theirs goes; `kafka.streams_open` keeps a stopped node's streams open,
 `kafka.locked` its circuit breaker, `kafka.slow_moves = True` leaves reassignments under way until `finish_moves()`.
+`kafka.takes = n`: moves and the closing of streams after `kafka.stop(node)` take n looks (GetNodes, ListPartition-
+Reassignments) each.
 """
 
 import itertools
@@ -107,7 +109,7 @@ class Call:
     @property
     def is_write(self) -> bool:
         return not self.method.startswith(
-            ("describe", "list", "quorum", "in_sync", "stop_check", "get_", "excluded_", "placements")
+            ("describe", "list", "quorum", "in_sync", "stop_check", "get_", "next_", "excluded_", "placements")
         )
 
 
@@ -130,6 +132,10 @@ class FakeKafka:
         self.placed: dict[PartitionRef, int] = {}
         self.slow_moves = False
         self.moves: dict[PartitionRef, int] = {}
+        self.moved: list[PartitionRef] = []
+        self.takes = 0
+        self.closing: set[int] = set()
+        self._busy = 0
         self.cluster_id = cluster_id
         self.brokers: dict[int, BrokerView] = {
             1000 + n: BrokerView(f"broker-{n}", 9091, None, fenced=False) for n in range(brokers)
@@ -166,6 +172,20 @@ class FakeKafka:
         """Let what is under way arrive."""
         self.placed |= self.moves
         self.moves.clear()
+
+    def stop(self, node_id: int) -> None:
+        """A broker's process ends; on AutoMQ others close its streams."""
+        if self.brokers.pop(node_id, None) is not None and self.takes:
+            self.closing.add(node_id)
+            self._busy = self.takes
+
+    def _look(self) -> None:
+        """Time passes for what is under way."""
+        self._busy -= 1
+        if self._busy <= 0:
+            self.closing.clear()
+            if not self.slow_moves:
+                self.finish_moves()
 
     def writes(self) -> list[Call]:
         """The calls that change something."""
@@ -207,7 +227,7 @@ class FakePool:
         self.forgotten: list[Key] = []
         self.closed = False
 
-    async def get(self, cluster: Key, credentials: Credentials) -> "FakeAdmin":
+    async def get(self, cluster: Key, credentials: Credentials, *, apart: bool = False) -> "FakeAdmin":
         self.credentials[cluster] = credentials
         found = self._clusters if isinstance(self._clusters, FakeKafka) else self._clusters[cluster]
         return FakeAdmin(found, credentials)
@@ -266,14 +286,24 @@ class FakeAdmin:
         if not self._kafka.automq:
             raise Invalid("UnsupportedVersion", "asking how the nodes stand: the broker does not know API key 514")
         self._kafka.place()
+        self._kafka._look()
         found = {node: await self._node(node) for node in sorted(self._kafka.known_nodes)}
         return {node: view for node, view in found.items() if not ids or node in ids}
+
+    async def next_node_id(self, cluster_id: str) -> int:
+        self._read("next_node_id", cluster_id)
+        if not self._kafka.automq:
+            raise Invalid("UnsupportedVersion", "asking for a free node id: the broker does not know API key 600")
+        if cluster_id != self._kafka.cluster_id:
+            raise _error(104, "asking for a free node id")
+        self._kafka.place()
+        return max(self._kafka.known_nodes | self._kafka.voters.keys(), default=-1) + 1
 
     async def _node(self, node: int) -> NodeView:
         kafka = self._kafka
         broker = kafka.brokers.get(node)
         state = ACTIVE if broker is not None and not broker.fenced else FENCED
-        streams = node in kafka.streams_open or node in kafka.place().values()
+        streams = node in kafka.streams_open | kafka.closing or node in kafka.place().values()
         tags = {"CIRCUIT_BREAKER": "OPEN"} if node in kafka.locked else {}
         return NodeView(node, state, kafka.epochs.get(node, 0), streams, tags)
 
@@ -289,11 +319,14 @@ class FakeAdmin:
         if target not in self._kafka.brokers:
             raise _error(39, f"moving {ref.topic}-{ref.partition}")
         self._kafka.moves[ref] = target
-        if not self._kafka.slow_moves:
+        self._kafka.moved.append(ref)
+        self._kafka._busy = self._kafka.takes
+        if not self._kafka.slow_moves and not self._kafka.takes:
             self._kafka.finish_moves()
 
     async def list_reassignments(self) -> dict[PartitionRef, Reassignment]:
         self._read("list_reassignments")
+        self._kafka._look()
         moves, placed = self._kafka.moves, self._kafka.place()
         return {ref: Reassignment((placed[ref],), (target,), (placed[ref],)) for ref, target in moves.items()}
 

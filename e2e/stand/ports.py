@@ -8,8 +8,6 @@ from pathlib import Path
 SERVERS = range(15_000, 30_000)
 EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
-_reserved: list[socket.socket] = []
-
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now and that nobody else is given while this process lives.
@@ -50,5 +48,5 @@ def _reserve(port: int) -> bool:
     except OSError:
         name.close()
         return False
-    _reserved.append(name)
+    name.detach()  # open until this process ends
     return True

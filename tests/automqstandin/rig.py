@@ -39,7 +39,7 @@ class WirePool:
     def __init__(self, standin: StandIn) -> None:
         self._admin = KafkaAdmin(standin.credentials())
 
-    async def get(self, cluster: Key, credentials: Credentials) -> KafkaAdmin:
+    async def get(self, cluster: Key, credentials: Credentials, *, apart: bool = False) -> KafkaAdmin:
         return self._admin
 
     async def close(self) -> None:

@@ -275,6 +275,46 @@ async def test_a_waiting_worker_is_woken_by_an_add(queue: KeyedQueue) -> None:
     assert await worker == key("a")
 
 
+async def test_a_worker_for_edits_takes_nothing_else(queue: KeyedQueue) -> None:
+    queue.add(key("replayed"), Priority.RESYNC)
+    queue.add(key("child"), Priority.CHILD)
+    worker = asyncio.create_task(queue.get(Priority.USER))
+    await settle()
+    assert not worker.done()
+    queue.add(key("edited"))
+    assert await worker == key("edited")
+    assert queue.is_urgent(key("edited"))
+    assert await queue.get() == key("child")
+    assert not queue.is_urgent(key("child"))
+    queue.done(key("edited"))
+    assert not queue.is_urgent(key("edited"))
+
+
+async def test_a_wake_up_for_one_key_is_not_lost_on_another(queue: KeyedQueue) -> None:
+    """The first worker is woken for the replay and takes the edit; the second must come for the replay."""
+    workers = [asyncio.create_task(queue.get()) for _ in range(2)]
+    edits = asyncio.create_task(queue.get(Priority.USER))
+    await settle()
+    queue.add(key("replayed"), Priority.RESYNC)
+    queue.add(key("edited"))
+    await settle()
+    assert sorted(one.result().name for one in (*workers, edits) if one.done()) == ["edited", "replayed"]
+    queue.close()
+    await asyncio.gather(*workers, edits, return_exceptions=True)
+
+
+async def test_workers_for_edits_leave_the_oldest_its_share(queue: KeyedQueue, clock: FakeClock) -> None:
+    queue.add(key("old"), Priority.RESYNC)
+    await clock.advance(60)
+    taken = []
+    for number in range(8):
+        queue.add(key(f"user-{2 * number}"))
+        queue.add(key(f"user-{2 * number + 1}"))
+        taken.append(await queue.get())
+        taken.append(await queue.get(Priority.USER))
+    assert taken.index(key("old")) == 2 * 3, "the fourth take of whoever takes all"
+
+
 async def test_waiting_workers_are_woken_one_per_key(queue: KeyedQueue) -> None:
     workers = [asyncio.create_task(queue.get()) for _ in range(3)]
     await settle()

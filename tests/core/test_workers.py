@@ -13,8 +13,8 @@ from agentmemory.core.errors import Bug, Conflict, Denied, Invalid, Transient
 from agentmemory.core.key import Key
 from agentmemory.core.metrics import Metrics
 from agentmemory.core.outcome import Again, Done, Outcome
-from agentmemory.core.queue import KeyedQueue
-from agentmemory.core.router import CURRENT
+from agentmemory.core.queue import KeyedQueue, Priority
+from agentmemory.core.router import CURRENT, URGENT
 from agentmemory.core.workers import Workers, work
 from tests.fakekube.clock import FakeClock, settle
 
@@ -212,6 +212,33 @@ async def test_the_current_key_is_known_to_the_store_while_it_runs(queue: KeyedQ
     assert CURRENT.get() is None
 
 
+async def test_a_users_edit_finds_a_free_worker(queue: KeyedQueue) -> None:
+    """All that replay wait for something: the one that a user edited is looked at all the same, and is marked so."""
+    gate = asyncio.Event()
+    urgent: dict[str, bool] = {}
+
+    async def act(key: Key) -> Outcome:
+        urgent[key.name] = URGENT.get()
+        await gate.wait()
+        return Done()
+
+    task = asyncio.create_task(work(queue, {"K": Scripted(act)}, concurrency=4))
+    for number in range(10):
+        queue.add(Key("K", "n", f"replayed-{number}"), Priority.RESYNC)
+    await settle()
+    assert len(urgent) == 4
+    queue.add(Key("K", "n", "child"), Priority.CHILD)
+    queue.add(Key("K", "n", "edited"), Priority.USER)
+    await settle()
+    assert len(urgent) == 5
+    assert [name for name, asked in urgent.items() if asked] == ["edited"]
+    gate.set()
+    await settle(100)
+    assert len(urgent) == 12
+    queue.close()
+    await task
+
+
 async def test_concurrency_is_bounded_and_a_key_never_runs_twice_at_once(queue: KeyedQueue) -> None:
     running: set[Key] = set()
     most = 0
@@ -231,14 +258,14 @@ async def test_concurrency_is_bounded_and_a_key_never_runs_twice_at_once(queue: 
     for number in range(10):
         queue.add(Key("K", "n", str(number)))
     await settle()
-    for number in range(3):
+    for number in range(4):
         queue.add(Key("K", "n", str(number)))
     await settle()
-    assert most == 3
+    assert most == 3 + 1, "and one for users' edits"
     gate.set()
     await settle(100)
-    assert len(reconciler.runs) == 13
-    assert most == 3
+    assert len(reconciler.runs) == 14
+    assert most == 3 + 1
     queue.close()
     await task
 

@@ -6,6 +6,7 @@ import pytest
 
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
+from agentmemory.core.router import URGENT
 from agentmemory.engines.handover import Handover
 from agentmemory.engines.outage import PAUSE, Breaker, Unanswered
 from agentmemory.families.batched import BatchedTopics
@@ -42,7 +43,8 @@ def kafka() -> FakeKafka:
 def topics(world: World, kafka: FakeKafka, leader: Leader) -> BatchedTopics:
     world.put(teams.handover())
     handover = Handover(world.ctx.kube, world.settings.namespace, world.clock)
-    return BatchedTopics(DirectTopics(FakePool(kafka), handover), leader, Breaker(world.clock))
+    direct = DirectTopics(FakePool(kafka), handover)
+    return BatchedTopics(direct, direct, leader, Breaker(world.clock))
 
 
 def new(name: str, **configs: str) -> Needs:
@@ -62,12 +64,36 @@ async def test_a_hundred_families_are_made_in_one_call(topics: BatchedTopics, ka
 async def test_a_hundred_families_are_described_in_one_call_of_each_kind(
     topics: BatchedTopics, kafka: FakeKafka
 ) -> None:
-    for n in range(100):
+    for n in range(60):
         kafka.make(f"t{n}", retention_ms="60000")
-    seen = await asyncio.gather(*(topics.observe(CLUSTER_KEY, [f"t{n}", f"none{n}"]) for n in range(100)))
+    seen = await asyncio.gather(*(topics.observe(CLUSTER_KEY, [f"t{n}", f"none{n}"]) for n in range(60)))
     assert all([*found] == [f"t{n}"] for n, found in enumerate(seen))
     assert [call.method for call in kafka.calls] == ["describe_topics", "describe_configs"]
-    assert kafka.of("describe_configs")[0].items == tuple(f"t{n}" for n in range(100)), "of those that are there"
+    assert kafka.of("describe_configs")[0].items == tuple(f"t{n}" for n in range(60)), "of those that are there"
+
+
+async def test_what_a_user_asks_for_does_not_wait_for_a_replay(world: World, leader: Leader) -> None:
+    class Replays:
+        """Under way for ever."""
+
+        async def observe(self, cluster: Key, names: object) -> dict[str, Seen | OperatorError]:
+            await asyncio.Event().wait()
+            return {}
+
+    class Users:
+        async def observe(self, cluster: Key, names: object) -> dict[str, Seen | OperatorError]:
+            return {}
+
+    async def edited() -> object:
+        URGENT.set(True)
+        return await topics.observe(CLUSTER_KEY, ["t"])
+
+    topics = BatchedTopics(Users(), Replays(), leader, Breaker(world.clock))  # type: ignore[arg-type]
+    replay = asyncio.create_task(topics.observe(CLUSTER_KEY, ["t"]))
+    await asyncio.sleep(0)
+    assert await asyncio.create_task(edited()) == {}
+    assert not replay.done()
+    replay.cancel()
 
 
 async def test_poisoned_ones_fail_alone(topics: BatchedTopics, kafka: FakeKafka) -> None:
@@ -129,7 +155,7 @@ async def test_clusters_do_not_wait_for_each_other(world: World, kafka: FakeKafk
                 await asyncio.Event().wait()
             return {}
 
-    topics = BatchedTopics(Direct(), leader, Breaker(world.clock))  # type: ignore[arg-type]
+    topics = BatchedTopics(Direct(), Direct(), leader, Breaker(world.clock))  # type: ignore[arg-type]
     hanging = asyncio.create_task(topics.observe(OTHER, ["a"]))
     await asyncio.sleep(0)
     assert await topics.observe(CLUSTER_KEY, ["a"]) == {}

@@ -21,7 +21,7 @@ class RemotePool:
         self._url = f"{url}/{replica}"
         self._session: aiohttp.ClientSession | None = None
 
-    async def get(self, cluster: Key, credentials: Credentials) -> "RemoteAdmin":
+    async def get(self, cluster: Key, credentials: Credentials, *, apart: bool = False) -> "RemoteAdmin":
         """Every cluster is the one that the server has."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIME_LIMIT))

@@ -2,7 +2,7 @@
 
     ask ─► alone? ──yes──► call at once                      (a lone ask never waits)
              │no
-             └─► wait for the call under way ─► pause for `linger` if one was under way a moment ago ─► one call
+             └─► wait for the call under way ─► pause for `linger`, unless `most` items are together ─► one call
 
 Every ask gets the results of its own keys; what the call raises, all its asks raise. An ask that was given up while it
 waited is not sent; one that is under way is not called back. Belongs to one event loop; not thread-safe.
@@ -85,7 +85,7 @@ class Merger(Generic[K, V, R]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                if asyncio.get_running_loop().time() < self._busy_until:
+                if not self._is_full() and asyncio.get_running_loop().time() < self._busy_until:
                     await asyncio.sleep(self._linger)
                 if self._waiting:
                     await self._send(self._waiting.popleft())
@@ -93,6 +93,10 @@ class Merger(Generic[K, V, R]):
             self._runner = None
             for batch in self._waiting:  # only when the process goes down
                 batch.done.cancel()
+
+    def _is_full(self) -> bool:
+        """Whether the next call would gain nothing by waiting."""
+        return len(self._waiting) > 1 or len(self._waiting[0].items) >= self._most
 
     async def _send(self, batch: _Batch[K, V, R]) -> None:
         self._is_busy()

@@ -6,6 +6,7 @@ A key is in exactly one of these states (running may be combined with one pendin
     add(after=0) ────────────────────►  ▲                 │ add() while running: remembered, queued when the run ends
                                         └─────────────────┘
 
+Some workers may take USER keys only (`least`), so that one is free whatever the others wait for.
 Order: USER before CHILD before RESYNC, first in first out within one priority. So that nothing starves, every
 `share`-th take goes to the key that waits longest, once it waited `patience` seconds: whatever the load, the oldest
 key waits at most `patience` plus `share` times the work that stood before it, and a user's edit still gets the other
@@ -62,7 +63,10 @@ class KeyedQueue:
         self._seq = count()
         # key -> the earliest re-add that came in while it ran.
         self._running: dict[Key, tuple[float, Priority] | None] = {}
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        # Those of the running that were ready as USER.
+        self._urgent: set[Key] = set()
+        # Who waits in `get`, by what it takes.
+        self._waiters: tuple[deque[asyncio.Future[None]], ...] = tuple(deque() for _ in Priority)
         self._timer: asyncio.Task[None] | None = None
         self._timer_due = 0.0
         self._open = opened
@@ -91,6 +95,10 @@ class KeyedQueue:
         """Seconds that the oldest ready key has waited; 0 when none waits."""
         return max((self._clock.monotonic() - since for _, since in self._heads()), default=0.0)
 
+    def is_urgent(self, key: Key) -> bool:
+        """Whether this running key was handed out because a user asked for it."""
+        return key in self._urgent
+
     def next_due(self) -> float | None:
         """The monotonic time at which the next delayed key becomes ready, if any."""
         return min((due for due, _ in self._delayed.values()), default=None)
@@ -103,7 +111,8 @@ class KeyedQueue:
     def open(self) -> None:
         """Start to hand out keys (a standby collects them with the queue shut)."""
         self._open = True
-        self._wake(self.ready)
+        for priority, line in zip(Priority, self._ready, strict=True):
+            self._wake(len(line), priority)
 
     def pause(self) -> None:
         """Hand out no more keys until `open`; adds are still taken."""
@@ -114,7 +123,9 @@ class KeyedQueue:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        self._wake(len(self._waiters))
+        for waiters in self._waiters:
+            while waiters:
+                _rouse(waiters)
 
     def add(self, key: Key, priority: Priority = Priority.USER, after: float = 0.0) -> None:
         """Ask for one reconcile of `key`, not before `after` seconds. An earlier and a more urgent ask win."""
@@ -128,15 +139,22 @@ class KeyedQueue:
         elif not self._is_ready(key):
             self._delay(key, due, priority)
 
-    async def get(self) -> Key:
-        """The next key, marked as running until `done` or `retry`. Raises Closed after `close`."""
+    async def get(self, least: Priority = Priority.RESYNC) -> Key:
+        """The next key, marked as running until `done` or `retry`. Raises Closed after `close`.
+
+        `least`: take nothing of a lower priority, so that whoever calls is free when something urgent comes.
+        """
         while not self._closed:
             self._promote()
-            if self._open and (key := self._take()) is not None:
+            if self._open and (taken := self._take(least)) is not None:
+                key, priority = taken
                 self._running[key] = None
+                if priority is Priority.USER:
+                    self._urgent.add(key)
+                self._pass_on()
                 return key
             self._arm()
-            await self._wait()
+            await self._wait(least)
         raise Closed
 
     def done(self, key: Key) -> None:
@@ -159,6 +177,7 @@ class KeyedQueue:
 
     def _finish(self, key: Key) -> None:
         pending = self._running.pop(key)
+        self._urgent.discard(key)
         if pending is not None:
             due, priority = pending
             self.add(key, priority, due - self._clock.monotonic())
@@ -176,7 +195,7 @@ class KeyedQueue:
         line[key] = since
         if older:  # moved up from another line: the head of a line is always its oldest
             line.move_to_end(key, last=False)
-        self._wake(1)
+        self._wake(1, priority)
 
     def _is_ready(self, key: Key) -> bool:
         return any(key in line for line in self._ready)
@@ -187,7 +206,7 @@ class KeyedQueue:
         self._delayed[key] = (due, priority)
         if known is None or due < known[0]:
             heapq.heappush(self._heap, (due, next(self._seq), key))
-        if self._waiters:
+        if any(self._waiters):
             self._arm()
 
     def _promote(self) -> None:
@@ -202,38 +221,46 @@ class KeyedQueue:
     def _heads(self) -> list[tuple[Priority, float]]:
         return [(p, next(iter(self._ready[p].values()))) for p in Priority if self._ready[p]]
 
-    def _take(self) -> Key | None:
-        heads = self._heads()
+    def _take(self, least: Priority) -> tuple[Key, Priority] | None:
+        heads = [head for head in self._heads() if head[0] <= least]
         if not heads:
             return None
-        self._takes += 1
         chosen = heads[0][0]
-        if self._takes % self._share == 0:
+        # Who takes urgent keys alone has no part in this: else the oldest one's turn could fall to him each time.
+        self._takes += least is max(Priority)
+        if least is max(Priority) and self._takes % self._share == 0:
             oldest, since = min(heads, key=lambda head: head[1])
             if self._clock.monotonic() - since >= self._patience:
                 chosen = oldest
-        return self._ready[chosen].popitem(last=False)[0]
+        return self._ready[chosen].popitem(last=False)[0], chosen
 
-    async def _wait(self) -> None:
+    async def _wait(self, least: Priority) -> None:
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        waiters = self._waiters[least]
+        waiters.append(waiter)
         try:
             await waiter
         except asyncio.CancelledError:
             # A wake-up that reached a cancelled worker must not be lost.
             if waiter.done() and not waiter.cancelled():
-                self._wake(1)
+                self._pass_on()
             raise
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            if waiter in waiters:
+                waiters.remove(waiter)
 
-    def _wake(self, how_many: int) -> None:
-        while how_many > 0 and self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                how_many -= 1
+    def _pass_on(self) -> None:
+        """Who was woken for one key may have taken another, or none: what is still ready has its taker woken."""
+        for priority, line in zip(Priority, self._ready, strict=True):
+            if line:
+                self._wake(1, priority)
+
+    def _wake(self, how_many: int, priority: Priority) -> None:
+        """Rouse so many of those who take this priority; first who takes nothing lower, so that the others stay free."""
+        able = [waiters for least, waiters in zip(Priority, self._waiters, strict=True) if least >= priority]
+        for _ in range(how_many):
+            if not any(_rouse(waiters) for waiters in able):
+                return
 
     def _arm(self) -> None:
         """Make sure that somebody wakes up when the next delayed key is due."""
@@ -252,7 +279,19 @@ class KeyedQueue:
     async def _sleep_until(self, due: float) -> None:
         await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
         self._timer = None
-        self._wake(1)
+        self._promote()
+        if self._heap and any(self._waiters):
+            self._arm()
+
+
+def _rouse(waiters: "deque[asyncio.Future[None]]") -> bool:
+    """Wake the first that still waits; False when nobody does."""
+    while waiters:
+        waiter = waiters.popleft()
+        if not waiter.done():
+            waiter.set_result(None)
+            return True
+    return False
 
 
 def _merge(entry: tuple[float, Priority] | None, due: float, priority: Priority) -> tuple[float, Priority]:

@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 # The key that the running task reconciles: what it writes itself need not wake it again.
 CURRENT: ContextVar[Key | None] = ContextVar("agentmemory_current_key", default=None)
+# Whether a user asked for that: it need not wait for what nobody waits for.
+URGENT: ContextVar[bool] = ContextVar("agentmemory_urgent", default=False)
 
 
 class Reconciler(Protocol):

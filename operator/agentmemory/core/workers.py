@@ -11,8 +11,8 @@ from agentmemory.core.errors import Conflict, Denied, Invalid, OperatorError, Tr
 from agentmemory.core.key import Key
 from agentmemory.core.metrics import Metrics
 from agentmemory.core.outcome import Again, Outcome
-from agentmemory.core.queue import Closed, KeyedQueue
-from agentmemory.core.router import CURRENT, Reconciler
+from agentmemory.core.queue import Closed, KeyedQueue, Priority
+from agentmemory.core.router import CURRENT, URGENT, Reconciler
 
 __all__ = ["Reconciler", "Workers", "work"]
 
@@ -24,9 +24,13 @@ SLOW_RETRY = 60.0
 TIME_LIMIT = 300.0
 
 
+# One more worker to so many takes nothing but what a user asked for: it is free while the others replay.
+KEPT_FREE = 4
+
+
 @dataclass
 class Workers:
-    """`concurrency` reconciles at once over one queue."""
+    """`concurrency` reconciles at once over one queue, and a quarter of that beside them for users' edits alone."""
 
     queue: KeyedQueue
     reconcilers: Mapping[str, Reconciler]
@@ -40,12 +44,14 @@ class Workers:
         """Work until the queue is closed; running reconciles are ended first."""
         async with asyncio.TaskGroup() as group:
             for number in range(self.concurrency):
-                group.create_task(self._worker(), name=f"worker-{number}")
+                group.create_task(self._worker(Priority.RESYNC), name=f"worker-{number}")
+            for number in range(max(1, self.concurrency // KEPT_FREE)):
+                group.create_task(self._worker(Priority.USER), name=f"worker-user-{number}")
 
-    async def _worker(self) -> None:
+    async def _worker(self, least: Priority) -> None:
         while True:
             try:
-                key = await self.queue.get()
+                key = await self.queue.get(least)
             except Closed:
                 return
             await self.step(key)
@@ -54,6 +60,7 @@ class Workers:
         """Reconcile one key that was taken from the queue and give it back."""
         started = time.perf_counter()
         CURRENT.set(key)
+        URGENT.set(self.queue.is_urgent(key))
         try:
             outcome = await self._reconcile(key)
         except OperatorError as error:

@@ -1,7 +1,8 @@
 """The needs of all families towards one cluster, merged: one call of a kind at a time, whatever asks meanwhile joins.
 
-A family that asks alone waits for nobody. Ten thousand that are replayed are described in twenty calls of each kind; as
-many new ones are made in as many. Each item has its own result, so that one that fails fails alone.
+A family that asks alone waits for nobody. Ten thousand that are replayed are described in eighty calls of each kind; as
+many new ones are made in twenty. What a user asked for and what is replayed are never in one call: the first goes out
+while the second is under way, over another connection, and its answer is not one of hundreds. Each item has its own result, so that one that fails fails alone.
 
 What changes something looks at the Lease again when it is sent: it may have waited for the call before it.
 """
@@ -12,12 +13,17 @@ from typing import Any
 
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
-from agentmemory.core.merger import Merger
+from agentmemory.core.merger import MOST, Merger
+from agentmemory.core.router import URGENT
 from agentmemory.engines.outage import Breaker, Unanswered
 from agentmemory.families.model import Needs, Results, Seen
 from agentmemory.families.topics import Topics
 from agentmemory.kafka.model import NewTopicSpec
 from agentmemory.kube.errors import NotLeading
+
+
+REPLAYED = 128
+"""Topics of a replay in one look: their families are then judged at one go, and a user's edit waits for that."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,14 @@ class _Met:
 
 
 class _Lanes:
-    """The three mergers of one cluster."""
+    """The three mergers of one cluster and urgency."""
 
-    def __init__(self, cluster: Key, topics: Topics, leading: Callable[[], bool], breaker: Breaker) -> None:
+    def __init__(self, cluster: Key, topics: Topics, leading: Callable[[], bool], breaker: Breaker, looks: int) -> None:
         self._cluster = cluster
         self._topics = topics
         self._leading = leading
         self._breaker = breaker
-        self.observe: Merger[str, None, Seen | OperatorError] = Merger(self._observe)
+        self.observe: Merger[str, None, Seen | OperatorError] = Merger(self._observe, most=looks)
         self.meet: Merger[str, _Need, _Met] = Merger(self._meet)
         self.delete: Merger[str, None, OperatorError | None] = Merger(self._delete)
 
@@ -74,13 +80,14 @@ class _Lanes:
 
 
 class BatchedTopics:
-    """Implements Topics over another one, usually DirectTopics."""
+    """Implements Topics over two others, usually DirectTopics."""
 
-    def __init__(self, topics: Topics, leading: Callable[[], bool], breaker: Breaker) -> None:
-        self._topics = topics
+    def __init__(self, topics: Topics, replays: Topics, leading: Callable[[], bool], breaker: Breaker) -> None:
+        """`topics`: for what users ask; `replays`: for all that is looked at again."""
+        self._topics = {True: topics, False: replays}
         self._leading = leading
         self._breaker = breaker
-        self._lanes: dict[Key, _Lanes] = {}
+        self._lanes: dict[tuple[Key, bool], _Lanes] = {}
 
     async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
         """The topics by name."""
@@ -100,9 +107,12 @@ class BatchedTopics:
 
     def _of(self, cluster: Key) -> _Lanes:
         # A handful of clusters in a process's life: what is kept of one that is gone is next to nothing.
-        lanes = self._lanes.get(cluster)
+        urgent = URGENT.get()
+        lanes = self._lanes.get((cluster, urgent))
         if lanes is None:
-            lanes = self._lanes[cluster] = _Lanes(cluster, self._topics, self._leading, self._breaker)
+            looks = MOST if urgent else REPLAYED
+            lanes = _Lanes(cluster, self._topics[urgent], self._leading, self._breaker, looks)
+            self._lanes[cluster, urgent] = lanes
         return lanes
 
 

@@ -50,10 +50,9 @@ class FamilyReconciler:
         """`topics`: how Kafka is reached; by default all families together."""
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
+        direct = partial(DirectTopics, context.kafka, handover, partial(tiers.keys_on, context.store))
         self._topics = topics or BatchedTopics(
-            DirectTopics(context.kafka, handover, partial(tiers.keys_on, context.store)),
-            lambda: context.leading(),
-            Breaker(context.clock),
+            direct(), direct(apart=True), lambda: context.leading(), Breaker(context.clock)
         )
         self._outages = Outages(context.enqueue)
         self._pace = Pace(context.clock, context.settings.discard_rate)

@@ -47,11 +47,14 @@ class DirectTopics:
         pool: KafkaPool,
         handover: Handover,
         keys: Callable[[Key], Sequence[str]] = lambda _: MANAGED_KEYS,
+        *,
+        apart: bool = False,
     ) -> None:
-        """`keys`: which settings of a topic are ours on this cluster."""
+        """`keys`: which settings of a topic are ours on this cluster. `apart`: over a connection of its own."""
         self._pool = pool
         self._handover = handover
         self._keys = keys
+        self._apart = apart
 
     async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
         """Two calls, one after the other: the settings are asked of those topics only that are there."""
@@ -86,7 +89,7 @@ class DirectTopics:
         return {**results, **_errors(cluster, results)}
 
     async def _admin(self, cluster: Key) -> KafkaAdmin:
-        return await self._pool.get(cluster, await self._handover.credentials(cluster))
+        return await self._pool.get(cluster, await self._handover.credentials(cluster), apart=self._apart)
 
 
 def _errors(cluster: Key, results: Mapping[str, object]) -> dict[str, OperatorError]:

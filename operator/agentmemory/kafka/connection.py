@@ -1,4 +1,7 @@
-"""One admin connection per Kafka cluster, kept while its address and credentials stay the same."""
+"""The admin connections to each Kafka cluster, kept while its address and credentials stay the same.
+
+A broker answers the requests of one connection one after the other: what may take its time has a connection apart.
+"""
 
 import asyncio
 import logging
@@ -19,27 +22,27 @@ class KafkaPool:
         library = logging.getLogger("kafka")
         if library.level == logging.NOTSET:  # it logs each failed attempt, some with a trace; we get exceptions anyway
             library.setLevel(logging.CRITICAL)
-        self._admins: dict[Key, KafkaAdmin] = {}
+        self._admins: dict[tuple[Key, bool], KafkaAdmin] = {}
 
-    async def get(self, cluster: Key, credentials: Credentials) -> KafkaAdmin:
+    async def get(self, cluster: Key, credentials: Credentials, *, apart: bool = False) -> KafkaAdmin:
         """The cluster's admin; made anew when address or credentials differ from the ones it was made with.
 
         Does not connect: the first call does, and raises what stands in the way. Keep the admin for one
-        reconciliation only: one that was replaced answers Transient.
+        reconciliation only: one that was replaced answers Transient. `apart`: the one for what nobody waits for.
         """
-        admin = self._admins.get(cluster)
+        place = (cluster, apart)
+        admin = self._admins.get(place)
         if admin is not None and admin.credentials == credentials:
             return admin
-        self._admins[cluster] = KafkaAdmin(credentials, limit=self._limit)
+        made = self._admins[place] = KafkaAdmin(credentials, limit=self._limit)
         if admin is not None:
             await admin.close()
-        return self._admins[cluster]
+        return made
 
     async def forget(self, cluster: Key) -> None:
-        """Closes the connection of a cluster that is gone."""
-        admin = self._admins.pop(cluster, None)
-        if admin is not None:
-            await admin.close()
+        """Closes the connections of a cluster that is gone."""
+        admins = [self._admins.pop((cluster, apart), None) for apart in (False, True)]
+        await asyncio.gather(*(admin.close() for admin in admins if admin is not None))
 
     async def close(self) -> None:
         """Closes all; never waits longer than a connection's close does (2 s each, side by side)."""
