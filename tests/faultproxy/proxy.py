@@ -16,6 +16,7 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from agentmemory.kube.config import from_file
+from agentmemory.kube.connector import Connector
 from agentmemory.kube.resources import RESOURCES
 from tests.fakekube.client import configuration_for
 
@@ -78,7 +79,7 @@ class FaultProxy:
 
     async def start(self, port: int = 0) -> None:
         """Listen; the same port again lets clients find it after `stop`."""
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or False)
+        connector = Connector(limit=0, ssl=self._tls or False)
         self._session = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,

@@ -13,6 +13,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from agentmemory.core.errors import Invalid
 from agentmemory.kube.answers import Call
+from agentmemory.kube.connector import Connector
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +22,8 @@ Login = Callable[[], Awaitable[Configuration]]
 JSON = "application/json"
 # The least pause between two logins (seconds).
 RELOGIN = 5.0
+# Bytes that are read ahead, as the Kubernetes client does.
+READ_AHEAD = 2**21
 
 
 @dataclass(slots=True)
@@ -39,13 +42,16 @@ class Session:
     """The connections made with one set of credentials. Raises Invalid for certificates that cannot be used."""
 
     def __init__(self, configuration: Configuration) -> None:
-        configuration.client_session_kwargs = {"trust_env": False, "cookie_jar": aiohttp.DummyCookieJar()}
-        # Without a limit here: streams stay open for long, and kube.traffic says how many calls run beside them.
-        configuration.connection_pool_maxsize = 0
         try:
             self.api = ApiClient(configuration)
         except (OSError, ValueError) as error:
             raise Invalid("BadCertificate", f"certificates for {configuration.host} cannot be used: {error}") from error
+        self.api.rest_client.pool_manager = aiohttp.ClientSession(
+            # Without a limit here: streams stay open for long, and kube.traffic says how many calls run beside them.
+            connector=Connector(limit=0, ssl=self.api.rest_client.ssl_context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=READ_AHEAD,
+        )
         self.calls = 0
         self.retired = False
 

@@ -20,6 +20,7 @@ import structlog
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from agentmemory.kube.connector import Connector
 from agentmemory.kube.resources import RESOURCES, path
 from agentmemory.kube.watch import OnEvent, OnStart, Target, WatchEnded
 
@@ -182,7 +183,7 @@ class Sessions:
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(self._answered)
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=RESTClientObject(configuration).ssl_context),
+            connector=Connector(limit=0, ssl=RESTClientObject(configuration).ssl_context),
             headers=headers,
             trace_configs=[trace],
         )
