@@ -8,6 +8,7 @@ principals are mapped as the operator renders it: all nodes are `User:node`, the
         kafka.start_broker(1001)
 """
 
+import re
 import shutil
 import signal
 import socket
@@ -75,6 +76,7 @@ appender.console.layout.pattern = %d %p %c{1}: %m%n
 rootLogger.level = info
 rootLogger.appenderRef.console.ref = out
 """
+HARMLESS = re.compile(r"\S+ \S+ (DEBUG|INFO|WARN) ")
 JAVA = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.disable.jmx=true")
 HEAP = "256m"
 
@@ -98,14 +100,14 @@ class Node:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def wait_listening(self, limit: float = START_LIMIT) -> None:
-        """Until all ports take connections; RuntimeError with the log's end when the process dies or is too slow."""
+        """Until all ports take connections; RuntimeError with what its log says when the process dies or is too slow."""
         deadline = time.monotonic() + limit
         for port in self.ports.values():
             while not _listens(port):
                 died = self.process is None or self.process.poll() is not None
                 if died or time.monotonic() > deadline:
-                    tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-25:])
-                    raise RuntimeError(f"node {self.id} {'ended' if died else 'is not up'}; its log ends with:\n{tail}")
+                    said = last_words(self.log.read_text(errors="replace"))
+                    raise RuntimeError(f"node {self.id} {'ended' if died else 'is not up'}; its log says:\n{said}")
                 time.sleep(0.05)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
@@ -240,6 +242,16 @@ class RealKafka:
         # The kernel ends it with us even when we are killed.
         bound = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         return [*bound, "java", "-Xms64m", f"-Xmx{heap}", *JAVA, *shared, logging, "-cp", jars, main, *arguments]
+
+
+def last_words(log: str) -> str:
+    """What a log says is wrong, then how it ends; both without stack frames and listed settings.
+
+    Kafka's threads write on until the process is halted: hundreds of lines may come after the one that tells the cause.
+    """
+    lines = [line for line in log.splitlines() if line.strip() and not line.startswith("\t")]
+    wrong = [line for line in lines if not HARMLESS.match(line)]
+    return "\n".join([*wrong[-25:], "...", *lines[-10:]])
 
 
 def free_port() -> int:
