@@ -100,7 +100,7 @@ class Node:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def wait_listening(self, limit: float = START_LIMIT) -> None:
-        """Until all ports take connections; RuntimeError with what its log says when the process dies or is too slow."""
+        """Until all ports take connections; RuntimeError with what the log says when the process dies or is slow."""
         deadline = time.monotonic() + limit
         for port in self.ports.values():
             while not _listens(port):
