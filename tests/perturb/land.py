@@ -10,7 +10,6 @@ import asyncio
 import copy
 from collections import Counter
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 from unittest.mock import patch
 
@@ -37,13 +36,14 @@ from tests.fakes3 import Call as S3Call
 
 from .effects import Effects
 from .faults import Fault, Killed
-from .machines import OPERATOR, Machines, bystanders, settle_bystanders
+from .machines import OPERATOR, Machines, bystanders, kafka_for, settle_bystanders
 from .transport import Asked, Transport, answer_from
+from .user import Kind
 
 Object = dict[str, Any]
 SOON = 12.0
 """Seconds in which everything that can go on does so: polls, backoffs. What is slower is asked for by the list."""
-LIBRARY = f"agentmemory.kube.{'session' if find_spec('agentmemory.kube.session') else 'client'}.ApiClient"
+CONNECTIONS = "agentmemory.kube.session.Session"
 RECONCILERS = (
     ClusterReconciler,
     PoolReconciler,
@@ -70,6 +70,15 @@ class LocalApi:
         """Nothing to end."""
 
 
+@dataclass
+class LocalSession:
+    """Stands in for the client's set of connections."""
+
+    api: LocalApi
+    calls: int = 0
+    retired: bool = False
+
+
 class Process(World):
     """The World with a fault between it and everything outside; a new process begins with lists."""
 
@@ -82,7 +91,7 @@ class Process(World):
         log = self.cluster.log
         events, log.events = log.events, []  # World would replay them from the start
         try:
-            with patch(LIBRARY, self._local_api):
+            with patch(CONNECTIONS, self._local_session):
                 super()._begin()
         finally:
             log.events = events
@@ -90,8 +99,8 @@ class Process(World):
         self.ctx.stores = FakeStores(self.land.s3)
         self._list()
 
-    def _local_api(self, configuration: Any) -> LocalApi:
-        return LocalApi(configuration, Transport(self.cluster, self.land.line))
+    def _local_session(self, configuration: Any) -> "LocalSession":
+        return LocalSession(LocalApi(configuration, Transport(self.cluster, self.land.line)))
 
     def _list(self) -> None:
         view, self._position = self.land.view()
@@ -157,7 +166,7 @@ class Snapshot:
 class Land:
     """See the module's head. `await Land.new("team")`, act as a user, `await land.settle()`."""
 
-    def __init__(self, snapshot: Snapshot | None = None, *, brokers: int = 3) -> None:
+    def __init__(self, snapshot: Snapshot | None = None, kind: Kind = "team") -> None:
         self.clock = FakeClock()
         self.fault = Fault()
         self.killed = asyncio.Event()
@@ -170,10 +179,8 @@ class Land:
         self._old_view: tuple[dict[Key, Object], int] | None = None
         if snapshot is None:
             self.cluster = FakeCluster(self.clock.now, faithful=True)
-            self.kafka = FakeKafka(brokers=brokers, controllers=brokers)
+            self.kafka = kafka_for(kind)
             self.s3 = FakeS3()
-            if not brokers:
-                self.kafka.leader = -1
         else:
             self.clock.jump(snapshot.elapsed)
             self.cluster = copied(snapshot.cluster, snapshot.clock, self.clock)
@@ -228,6 +235,11 @@ class Land:
 
     async def scale(self, key: Key | str, replicas: int) -> None:
         self.cluster.patch(as_key(key), {"spec": {"replicas": replicas}}, "scale")
+
+    async def wait(self, seconds: float) -> None:
+        end = self.clock.monotonic() + seconds
+        await self._run(seconds)
+        await self.clock.advance(max(0.0, end - self.clock.monotonic()))
 
     # --- running ---
 
