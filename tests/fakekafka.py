@@ -297,7 +297,7 @@ class FakeAdmin:
         if cluster_id != self._kafka.cluster_id:
             raise _error(104, "asking for a free node id")
         self._kafka.place()
-        return max(self._kafka.known_nodes | self._kafka.voters.keys(), default=-1) + 1
+        return next(node for node in itertools.count(1000) if node not in self._kafka.known_nodes)
 
     async def _node(self, node: int) -> NodeView:
         kafka = self._kafka

@@ -111,7 +111,7 @@ class Stage:
     def act(self, world: World, type_: str, obj: Object) -> None:
         """The kubelets' part: a pod starts once all that it mounts is there."""
         if obj["kind"] == "Pod" and type_ == "DELETED" and NODE_ID in obj["metadata"].get("labels", {}):
-            self.kafka.brokers.pop(int(obj["metadata"]["labels"][NODE_ID]), None)
+            self.kafka.stop(int(obj["metadata"]["labels"][NODE_ID]))
         if type_ == "ADDED":
             for pod in world.cluster.list("Pod"):
                 if NODE_ID not in pod["metadata"].get("labels", {}):

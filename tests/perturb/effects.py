@@ -17,6 +17,7 @@ class Effects:
         self.counts: Counter[tuple[str, str]] = Counter()
         self._known = things(kafka) if kafka is not None else frozenset[str]()
         self._ids = ids(kafka) if kafka is not None else {}
+        self._moved = len(kafka.moved) if kafka is not None else 0
         self._buckets = frozenset(s3.buckets) if s3 is not None else frozenset[str]()
 
     def kube(self, type_: str, key: Key) -> None:
@@ -43,6 +44,9 @@ class Effects:
         for name in now_ids.keys() & self._ids.keys():
             if now_ids[name] != self._ids[name]:
                 self.counts["replaced", f"topic {name}"] += 1
+        for ref in kafka.moved[self._moved :]:
+            self.counts["moved", f"partition {ref.topic}-{ref.partition}"] += 1
+        self._moved = len(kafka.moved)
         changed = (self._known, self._ids) != (now, now_ids)
         self._known, self._ids = now, now_ids
         return changed
@@ -51,7 +55,8 @@ class Effects:
 def things(kafka: FakeKafka) -> frozenset[str]:
     """Everything in Kafka that can be created and deleted."""
     users = {f"user {user} {mechanism}" for user, entries in kafka.scram.items() for mechanism in entries}
-    return frozenset({f"topic {name}" for name in kafka.topics} | {f"acl {acl}" for acl in kafka.acls} | users)
+    nodes = {f"node {node}" for node in kafka.known_nodes} | {f"exclusion of {node}" for node in kafka.excluded}
+    return frozenset({f"topic {name}" for name in kafka.topics} | {f"acl {acl}" for acl in kafka.acls} | users | nodes)
 
 
 def ids(kafka: FakeKafka) -> dict[str, Any]:

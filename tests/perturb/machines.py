@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+from agentmemory.brokers.drain import AT_ONCE
 from agentmemory.core.key import key_of
 from tests import teams
 from tests.engines.stage import NAMESPACE, Stage
@@ -11,11 +12,31 @@ from tests.fakekube.cluster import FakeCluster
 from tests.fakes3 import FakeBucket, FakeS3
 from tests.kube.objects import config_map
 
+from .user import Kind
+
 Object = dict[str, Any]
 
 NOWHERE = "nowhere/"
 """No kubelet can pull an image whose name begins so."""
 OPERATOR = "agent-memory-system"
+THEIR_BROKER = 9
+
+
+def kafka_for(kind: Kind) -> FakeKafka:
+    """As a scenario finds it.
+
+    On shared storage one broker holds more partitions than are moved at once, moves and streams take their time, and
+    somebody else has told the AutoBalancer of a broker.
+    """
+    if kind == "team":
+        return FakeKafka()
+    kafka = FakeKafka(brokers=0, controllers=0, automq=kind == "shared")
+    kafka.leader = -1
+    if kind == "shared":
+        kafka.takes = 2
+        kafka.excluded.add(THEIR_BROKER)
+        kafka.make("acme.a.b.events", 3 * AT_ONCE + 60)
+    return kafka
 
 
 class Machines(Stage):
@@ -73,5 +94,6 @@ def bystanders(cluster: FakeCluster, kafka: FakeKafka, s3: FakeS3) -> Object:
             if not name.startswith(ours)
         },
         "buckets": copy.deepcopy(s3.buckets["agents-data-theirs"]),
+        "excluded": kafka.excluded & {THEIR_BROKER},
         "users": copy.deepcopy(kafka.scram["support.agents.bot2"]),
     }

@@ -20,7 +20,9 @@ LEFT_OUT = frozenset({"resourceVersion", "creationTimestamp", "lastTransitionTim
 LEFT_OUT |= frozenset({"startedAt", "managedFields", "deletionGracePeriodSeconds"})
 HISTORY = frozenset({"generation", "observedGeneration", "agentmemory.dev/reconcile-at"})
 HASHES = frozenset({"agentmemory.dev/spec-hash", "agentmemory.dev/tls-hash", "agentmemory.dev/config-hash"})
+HASHES |= frozenset({"agentmemory.dev/credentials-hash"})
 PRIVATE = frozenset({"ca.key", "tls.pem", "password"})
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 LONG = 20
 """A value of fewer characters is no secret, and no name for one."""
 
@@ -126,7 +128,7 @@ class _Painter:
         return key not in LEFT_OUT and (self._history or key not in HISTORY)
 
     def _text(self, value: str) -> str:
-        named: str = self._named(value)
+        named: str = TIME.sub("<time>", self._named(value))
         return named if self._history else re.sub(r"#\d+>", ">", named)
 
     def _secret(self, obj: Object) -> Object:
@@ -179,5 +181,8 @@ def _kafka(kafka: FakeKafka, named: Any, objects: list[Object]) -> Object:
             for mechanism, entry in entries.items()
         }
     found["brokers"] = {str(node): named(str(view)) for node, view in sorted(kafka.brokers.items())}
+    if kafka.automq:
+        found["nodes"] = sorted(kafka.known_nodes)
+        found["excluded"] = sorted(kafka.excluded)
     found["voters"] = {str(node): named(directory) for node, directory in sorted(kafka.voters.items())}
     return found

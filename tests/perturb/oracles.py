@@ -11,6 +11,9 @@ from .normal import text_of
 
 Object = dict[str, Any]
 
+WAITING = {("MemoryBucket", "GracePeriod"), ("MemoryBucket", "BucketNotEmpty")}
+"""Where a deletion waits for time or for a person, and says so."""
+
 
 def broken(objects: list[Object], kafka: FakeKafka) -> list[str]:
     """Invariants that do not hold, in words."""
@@ -24,12 +27,21 @@ def unseen(objects: list[Object]) -> list[str]:
         metadata = obj["metadata"]
         if not RESOURCES[obj["kind"]].custom or (metadata.get("annotations") or {}).get("agentmemory.dev/paused"):
             continue
-        seen = (obj.get("status") or {}).get("observedGeneration")
+        seen = seen_generation(obj)
         if metadata.get("deletionTimestamp"):
+            if (obj["kind"], _condition(obj, "Ready").get("reason")) in WAITING:
+                continue
             found.append(f"{obj['kind']} {metadata['name']} hangs in its deletion: {metadata.get('finalizers')}")
         elif seen != metadata["generation"]:
             found.append(f"{obj['kind']} {metadata['name']}: generation {metadata['generation']}, observed {seen}")
     return found
+
+
+def seen_generation(obj: Object) -> Any:
+    """The generation that was judged; while something is waited for, the one that was looked at."""
+    if _condition(obj, "Reconciling").get("status") == "True":
+        return _condition(obj, "Ready")["observedGeneration"]
+    return (obj.get("status") or {}).get("observedGeneration")
 
 
 def locked_out(objects: list[Object], kafka: FakeKafka) -> list[str]:
@@ -72,5 +84,9 @@ def orphans(objects: list[Object]) -> list[str]:
 
 
 def _is_ready(obj: Object) -> bool:
+    return _condition(obj, "Ready").get("status") == "True"
+
+
+def _condition(obj: Object, type_: str) -> Object:
     conditions = (obj.get("status") or {}).get("conditions") or ()
-    return any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
+    return next((it for it in conditions if it["type"] == type_), {})

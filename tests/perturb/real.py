@@ -10,10 +10,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from agentmemory.app import Process
+from agentmemory.core.clock import SystemClock
 from agentmemory.core.key import Key, key_of
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.config import from_file
@@ -29,12 +31,12 @@ from tests.fakes3 import READS, FakeS3, FakeStores
 from tests.fakes3 import Call as S3Call
 from tests.faultproxy import Call, DropAfter, DropBefore, FaultProxy
 
-from .machines import OPERATOR, plain
+from .machines import OPERATOR, kafka_for, plain
 from .normal import differences, picture
 from .oracles import broken
 from .robots import Robots
 from .scenarios import OTHERS
-from .user import Scenario, Step
+from .user import Kind, Scenario, Step
 
 Object = dict[str, Any]
 Watching = Literal["kopf", "list"]
@@ -52,6 +54,15 @@ def counts(call: Call) -> bool:
     return call.is_write and call.agent.startswith(AGENT) and call.kind not in ("Lease", "Event")
 
 
+class LaterClock(SystemClock):
+    """The time of day is some seconds on."""
+
+    ahead = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead)
+
+
 @dataclass
 class Country:
     """A real apiserver with robots, Kafka in memory, the operator. Implements `User`."""
@@ -59,18 +70,17 @@ class Country:
     admin: KubeClient
     proxy: FaultProxy
     watching: Watching
-    nodes: bool
+    kind: Kind
     kafka: FakeKafka = field(init=False)
     s3: FakeS3 = field(default_factory=FakeS3)
+    clock: LaterClock = field(default_factory=LaterClock)
     killed: asyncio.Event = field(default_factory=asyncio.Event)
     born: dict[str, str] = field(default_factory=dict)
     deaths: int = 0
     cpu: float = 0.0
 
     def __post_init__(self) -> None:
-        self.kafka = FakeKafka(brokers=0 if self.nodes else 3, controllers=0 if self.nodes else 3)
-        if self.nodes:
-            self.kafka.leader = -1
+        self.kafka = kafka_for(self.kind)
         self.kafka.after.append(self._after)
         self.s3.after.append(self._s3_after)
         self._strike_at = 0
@@ -96,6 +106,9 @@ class Country:
 
     async def scale(self, key: Key | str, replicas: int) -> None:
         await self.admin.merge_patch(as_key(key), {"spec": {"replicas": replicas}}, subresource="scale")
+
+    async def wait(self, seconds: float) -> None:
+        self.clock.ahead += seconds
 
     async def _make(self, obj: Object) -> None:
         if obj["kind"] == "Namespace":
@@ -182,7 +195,12 @@ class Country:
     def _new_process(self) -> Process:
         settings = Settings(role="all", port=0, lease=False, namespace=OPERATOR, engine_poll=0.3, watch=self.watching)
         return Process(
-            settings, self.proxy.configuration, kafka=FakePool(self.kafka), stores=FakeStores(self.s3), pace=PACE
+            settings,
+            self.proxy.configuration,
+            kafka=FakePool(self.kafka),
+            stores=FakeStores(self.s3),
+            pace=PACE,
+            clock=self.clock,
         )
 
     async def objects(self) -> list[Object]:
@@ -238,13 +256,13 @@ def _undressed(obj: Object) -> Object:
 
 
 @asynccontextmanager
-async def country(kubeconfig: Path, watching: Watching, *, nodes: bool) -> AsyncIterator[Country]:
+async def country(kubeconfig: Path, watching: Watching, kind: Kind) -> AsyncIterator[Country]:
     """An empty one, with the operator and the robots at work."""
     async with await FaultProxy.of(kubeconfig) as proxy, KubeClient(await from_file(kubeconfig)) as admin:
         await sweep(admin)
-        made = Country(admin, proxy, watching, nodes)
+        made = Country(admin, proxy, watching, kind)
         await made.put(plain("Namespace", "", OPERATOR), *(plain("ConfigMap", space, "theirs") for space in SPACES))
-        robots = Robots(admin, made.kafka, SPACES, nodes=nodes)
+        robots = Robots(admin, made.kafka, SPACES, nodes=kind != "team")
         tasks = [asyncio.create_task(made.live()), asyncio.create_task(robots.run())]
         cpu = time.process_time()
         try:
@@ -293,7 +311,7 @@ async def go(
     began = time.monotonic()
     pictures: dict[str, Object] = {}
     found: list[str] = []
-    async with country(kubeconfig, watching, nodes=scenario.land == "nodes") as made:
+    async with country(kubeconfig, watching, scenario.land) as made:
         for number, step in enumerate(steps_of(scenario)):
             if number == len(scenario.given) and fault:
                 made.arm(fault, k)

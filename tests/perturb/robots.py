@@ -56,7 +56,7 @@ class Robots:
         """The kubelets."""
         pods = {obj["metadata"]["name"]: obj for obj in (await self._admin.list("Pod", NAMESPACE))[0]}
         for node_id in [it for it in self._kafka.brokers if f"mem-{it}" not in pods]:
-            del self._kafka.brokers[node_id]
+            self._kafka.stop(node_id)
         for claim in (await self._admin.list("PersistentVolumeClaim", NAMESPACE))[0]:
             if claim["metadata"].get("finalizers"):  # its controller is not there to take it off
                 await self._admin.merge_patch(key_of(claim), {"metadata": {"finalizers": None}})

@@ -13,7 +13,7 @@ from .land import Land, Snapshot
 from .normal import differences, picture
 from .oracles import broken
 from .scenarios import SCENARIOS
-from .user import Scenario, Step
+from .user import Kind, Scenario, Step
 
 Object = dict[str, Any]
 MOST = 400
@@ -59,9 +59,9 @@ _SNAPSHOTS: dict[tuple[str, ...], Snapshot] = {}
 
 
 @asynccontextmanager
-async def land(snapshot: Snapshot | None, kind: str) -> AsyncIterator[Land]:
+async def land(snapshot: Snapshot | None, kind: Kind) -> AsyncIterator[Land]:
     """A land that is closed in the end."""
-    made = Land(snapshot, brokers=0 if kind == "nodes" else 3)
+    made = Land(snapshot, kind)
     try:
         yield made
     finally:
@@ -76,7 +76,7 @@ async def given(scenario: Scenario) -> Snapshot:
     return _SNAPSHOTS[name]
 
 
-async def walk(kind: str, steps: Sequence[Step]) -> tuple[Snapshot, Object]:
+async def walk(kind: Kind, steps: Sequence[Step]) -> tuple[Snapshot, Object]:
     """Take steps without faults from nothing; the land in the end, and its plain picture."""
     async with land(None, kind) as made:
         await made.settle()

@@ -12,7 +12,8 @@ from tests.fakes3 import FakeBucket, FakeS3
 from tests.teams import CLIENT_KEY, CLUSTER_KEY, FAMILY_KEY, PLATFORM, PREFIX, TEAM, TENANT_KEY, client, family, topic
 
 from .machines import NOWHERE
-from .user import Object, Scenario, Step, User, delete, edit, in_kafka, in_s3, put, scale
+from .scenarios_storage import AUTOMQ, KAFKA_TIERED
+from .user import Object, Scenario, Step, User, delete, edit, in_kafka, in_s3, put, scale, wait
 
 MEM, POOL = stage.CLUSTER_KEY, stage.POOL_KEY
 OTHERS = "other-agents"
@@ -424,6 +425,16 @@ def walled(network: str) -> Object:
     return {"policy": {"sourceCidrs": [network], "breakGlassPrincipals": [RESCUE]}}
 
 
+FORCED: Object = {"deletionPolicy": "Delete", "force": {"gracePeriod": "1m"}}
+
+
+def _fill(s3: FakeS3) -> None:
+    s3.buckets[BUCKET_NAME].objects |= {f"object-{number}" for number in range(1500)}
+
+
+FILLED = (*KEYS, put("bucket", bucket(**FORCED)), in_s3("filled", _fill))
+
+
 def _found(s3: FakeS3) -> None:
     s3.buckets[BUCKET_NAME] = FakeBucket("eu-central-1", tags={"cost-center": "7"})
 
@@ -500,6 +511,22 @@ MEMORY_BUCKETS = (
         fresh={"deletes": (*KEYS, put("born", bucket(deletionPolicy="Delete"))), "gone": KEYS},
         undoes={"again": ""},
     ),
+    Scenario(
+        "bucket-force",
+        (delete("announced", BUCKET), wait("emptied", 61), put("again", bucket(**FORCED))),
+        given=FILLED,
+        fresh={"emptied": KEYS},
+    ),
+    Scenario(
+        "bucket-force-taken-back",
+        (
+            delete("announced", BUCKET),
+            edit("contents-kept", BUCKET, {"force": None}),
+            wait("kept", 61),
+            edit("let-go", BUCKET, {"deletionPolicy": "Retain"}),
+        ),
+        given=FILLED,
+    ),
 )
 
 OWN_BROKERS = (
@@ -533,5 +560,7 @@ SCENARIOS: dict[str, Scenario] = {
         *TOPIC_FAMILIES,
         *MEMORY_CLIENTS,
         *OWN_BROKERS,
+        *AUTOMQ,
+        *KAFKA_TIERED,
     )
 }

@@ -15,14 +15,17 @@ from .scenarios import SCENARIOS
 pytestmark = pytest.mark.no_cover
 
 FULL = os.environ.get("PERTURB_FULL", "") != ""
-# Buckets are nothing to Kafka, nor the other kinds to object storage.
-ELSEWHERE = {True: ("kafka-timeout", "kafka-cut"), False: ("s3-timeout", "s3-cut")}
-CELLS = [
-    (scenario, fault)
-    for scenario in SCENARIOS
-    for fault in FAULTS
-    if fault not in ELSEWHERE[scenario.startswith("bucket-")]
-]
+KAFKA, S3 = ("kafka-timeout", "kafka-cut"), ("s3-timeout", "s3-cut")
+
+
+def elsewhere(scenario: str) -> tuple[str, ...]:
+    """Faults of what a scenario does not use: buckets are nothing to Kafka, most other kinds to object storage."""
+    if scenario.startswith("bucket-"):
+        return KAFKA
+    return () if scenario.startswith(("automq-", "tiered-")) else S3
+
+
+CELLS = [(scenario, fault) for scenario in SCENARIOS for fault in FAULTS if fault not in elsewhere(scenario)]
 STEPS = [(scenario.name, step.name) for scenario in SCENARIOS.values() for step in scenario.steps]
 FRESH = [(scenario.name, name) for scenario in SCENARIOS.values() for name in scenario.fresh]
 UNDONE = [(scenario.name, name) for scenario in SCENARIOS.values() for name in scenario.undoes]

@@ -29,7 +29,12 @@ class User(Protocol):
     async def scale(self, key: Key | str, replicas: int) -> None:
         """`kubectl scale`."""
 
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
 
+
+Kind = Literal["team", "nodes", "shared"]
+"""What a scenario finds: brokers that somebody else runs, none, or none and an engine on shared storage."""
 Act = Callable[[User], Awaitable[None]]
 
 
@@ -52,7 +57,7 @@ class Scenario:
     name: str
     steps: tuple[Step, ...]
     given: tuple[Step, ...] = ()
-    land: Literal["team", "nodes"] = "team"
+    land: Kind = "team"
     fresh: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     undoes: Mapping[str, str] = field(default_factory=dict)
 
@@ -90,6 +95,15 @@ def scale(name: str, key: Key | str, replicas: int) -> Step:
 
     async def act(user: User) -> None:
         await user.scale(key, replicas)
+
+    return Step(name, act)
+
+
+def wait(name: str, seconds: float) -> Step:
+    """Do nothing for a while."""
+
+    async def act(user: User) -> None:
+        await user.wait(seconds)
 
     return Step(name, act)
 
