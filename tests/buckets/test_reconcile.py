@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from agentmemory.core.errors import Transient
+from agentmemory.core.key import Key
+from agentmemory.engines.shared import shared_of
 from agentmemory.objectstore.model import Encryption, LifecycleRule, ObjectLock, PublicAccessBlock
 from tests.fakekube.fixture import World
 from tests.fakes3 import FakeBucket, FakeS3, Identity
@@ -220,6 +222,20 @@ async def test_keys_that_come_late_are_found(buckets: World, s3: FakeS3) -> None
     buckets.put(SECRET)
     await buckets.run_until_quiet(within=20)
     assert ready(buckets)["status"] == "True"
+
+
+async def test_changed_keys_reach_the_cluster_with_the_buckets_next_look(buckets: World) -> None:
+    """Nobody watches Secrets: the brokers need not wait until what was read of one is no longer believed."""
+    await settle(buckets, declared())
+    rotated = {**SECRET["data"], "AWS_SECRET_ACCESS_KEY": "cm90YXRlZA=="}
+    buckets.put({**SECRET, "data": rotated})
+    await buckets.resync()
+    buckets.fake.requests.clear()
+    believed = shared_of(buckets.ctx.store, buckets.ctx.clock).secrets
+    found = await believed.get(buckets.ctx.kube, Key("Secret", SPACE, "keys"))
+    assert found is not None
+    assert found["data"] == rotated
+    assert buckets.fake.requests.of("get", "Secret") == []
 
 
 async def test_an_authority_that_is_missing_is_told(buckets: World) -> None:

@@ -20,6 +20,7 @@ from agentmemory.core.errors import Bug, Invalid, OperatorError, Transient
 from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.engines.lifecycle import has_finalizer, hold, is_ending, is_paused, namespace_is_ending, release
+from agentmemory.engines.shared import shared_of
 from agentmemory.engines.wake import Changes
 from agentmemory.kube.errors import NotLeading, Stale
 from agentmemory.kube.events import warn
@@ -108,7 +109,8 @@ class BucketReconciler:
         return await self._keep(store, obj, world, view)
 
     async def _reach(self, world: World) -> ObjectStore | Phase:
-        where = await way.location(self._context.kube, world.bucket)
+        secrets = shared_of(self._context.store, self._context.clock).secrets
+        where = await way.location(self._context.kube, secrets, world.bucket)
         return where if isinstance(where, Phase) else self._stores().get(where)
 
     def _stores(self) -> Stores:

@@ -6,6 +6,7 @@ from agentmemory.api.conditions import Phase, stalled
 from agentmemory.api.memorybucket import MemoryBucket
 from agentmemory.core.errors import Invalid
 from agentmemory.core.key import Key
+from agentmemory.engines.shared import Secrets
 from agentmemory.kube.client import KubeClient
 from agentmemory.objectstore.credentials import ACCESS_KEY, SECRET_KEY, keys_from
 from agentmemory.objectstore.model import Keys, Location
@@ -15,13 +16,14 @@ Object = dict[str, Any]
 CA = "ca.crt"
 
 
-async def location(kube: KubeClient, bucket: MemoryBucket) -> Location | Phase:
-    """Where the server is and who asks, or what is missing for that. Nothing is kept: a changed Secret counts at once.
+async def location(kube: KubeClient, secrets: Secrets, bucket: MemoryBucket) -> Location | Phase:
+    """Where the server is and who asks, or what is missing for that. Read anew: a changed Secret counts at once, here
+    and, through `secrets`, for the cluster on the bucket at its own next look.
 
     Raises Denied when Kubernetes does not let us read.
     """
     s3 = bucket.spec.s3
-    keys, ca = await _keys(kube, bucket), await _ca(kube, bucket)
+    keys, ca = await _keys(kube, secrets, bucket), await _ca(kube, bucket)
     if isinstance(keys, Phase):
         return keys
     if isinstance(ca, Phase):
@@ -29,13 +31,13 @@ async def location(kube: KubeClient, bucket: MemoryBucket) -> Location | Phase:
     return Location(s3.endpoint, bucket.spec.region, s3.path_style, ca, keys)
 
 
-async def _keys(kube: KubeClient, bucket: MemoryBucket) -> Keys | Phase | None:
+async def _keys(kube: KubeClient, secrets: Secrets, bucket: MemoryBucket) -> Keys | Phase | None:
     reference = bucket.spec.s3.credentials_secret_ref
     if reference is None:
         return None
     namespace = bucket.metadata.namespace
     where = f"Secret {namespace}/{reference.name}"
-    found = await kube.get(Key("Secret", namespace, reference.name))
+    found = await secrets.get(kube, Key("Secret", namespace, reference.name), fresh=True)
     if found is None:
         return stalled(
             "CredentialsNotFound",
