@@ -69,6 +69,37 @@ async def test_soon_after_a_call_it_collects_for_a_moment(monkeypatch: pytest.Mo
     assert remote.calls == [{"a": 1}, {"a": 2, "b": 2}]
 
 
+async def test_at_a_high_rate_it_collects_for_longer_or_until_a_call_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merger_module, "_BUSY", 3600.0)
+    monkeypatch.setattr(merger_module, "MANY", 5)
+    monkeypatch.setattr(merger_module, "LONGER", 3600.0)
+    remote = Remote()
+    merger = Merger(remote, most=4, linger=0.0)
+    await merger.ask({"a": 1})
+    await merger.ask({"b": 1, "c": 1})
+    assert remote.calls == [{"a": 1}, {"b": 1, "c": 1}], "three items within a second are no high rate"
+    first = asyncio.create_task(merger.ask({"d": 1, "e": 1}))
+    await settle()
+    second = asyncio.create_task(merger.ask({"f": 1}))
+    await settle()
+    assert len(remote.calls) == 2
+    assert await merger.ask({"g": 1}) == {"g": 2}
+    await asyncio.gather(first, second)
+    assert remote.calls[2:] == [{"d": 1, "e": 1, "f": 1, "g": 1}]
+
+
+async def test_a_second_later_the_rate_is_low_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merger_module, "_BUSY", 3600.0)
+    monkeypatch.setattr(merger_module, "LONGER", 3600.0)
+    remote = Remote()
+    merger = Merger(remote, linger=0.0)
+    loop = asyncio.get_running_loop()
+    await merger.ask({str(number): 1 for number in range(merger_module.MANY)})
+    later = loop.time() + 1.01
+    monkeypatch.setattr(loop, "time", lambda: later)
+    assert await merger.ask({"a": 1}) == {"a": 2}
+
+
 async def test_long_after_a_call_an_ask_is_alone_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merger_module, "_BUSY", -1.0)
     remote = Remote()

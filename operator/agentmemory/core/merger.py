@@ -2,7 +2,10 @@
 
     ask ─► alone? ──yes──► call at once                      (a lone ask never waits)
              │no
-             └─► wait for the call under way ─► pause for `linger`, unless `most` items are together ─► one call
+             └─► wait for the call under way ─► collect for `linger`, or until `most` items are together ─► one call
+
+What comes at a high rate is collected for longer: Kafka takes 1.5 ms of CPU for each of 500 new topics in one call, 2.4
+for each of 100 and 3.8 for each of 20 (4.3.1, controller and broker together), and then it is Kafka that all wait for.
 
 Every ask gets the results of its own keys; what the call raises, all its asks raise. An ask that was given up while it
 waited is not sent; one that is under way is not called back. Belongs to one event loop; not thread-safe.
@@ -11,6 +14,7 @@ waited is not sent; one that is under way is not called back. Belongs to one eve
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -20,6 +24,10 @@ R = TypeVar("R")
 
 LINGER = 0.02
 """Seconds for which a busy merger collects before it calls: small calls cost the other side as much as large ones."""
+MANY = 64
+"""So many items within a second are a high rate: an installation of hundreds, not the edits of some users."""
+LONGER = 0.25
+"""Seconds for which it then collects."""
 MOST = 500
 """Items in one call; an ask with more has a call of its own."""
 # For so many seconds after a call began or ended the next ask is not alone.
@@ -49,6 +57,9 @@ class Merger(Generic[K, V, R]):
         self._waiting: deque[_Batch[K, V, R]] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._busy_until = float("-inf")
+        self._full = asyncio.Event()
+        # When how many items came, for a second.
+        self._came: deque[tuple[float, int]] = deque()
 
     async def ask(self, items: Mapping[K, V]) -> dict[K, R]:
         """The results of these items. Raises what the call raised."""
@@ -71,6 +82,9 @@ class Merger(Generic[K, V, R]):
             self._waiting.append(last)
         last.items.update(items)
         last.asks += 1
+        self._came.append((asyncio.get_running_loop().time(), len(items)))
+        if self._is_full():
+            self._full.set()
         return last
 
     def _leave(self, batch: _Batch[K, V, R], items: Mapping[K, V]) -> None:
@@ -85,14 +99,25 @@ class Merger(Generic[K, V, R]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                if not self._is_full() and asyncio.get_running_loop().time() < self._busy_until:
-                    await asyncio.sleep(self._linger)
+                await self._collect()
                 if self._waiting:
                     await self._send(self._waiting.popleft())
         finally:
             self._runner = None
             for batch in self._waiting:  # only when the process goes down
                 batch.done.cancel()
+
+    async def _collect(self) -> None:
+        now = asyncio.get_running_loop().time()
+        while self._came and self._came[0][0] < now - 1.0:
+            self._came.popleft()
+        if self._is_full() or now >= self._busy_until:
+            return
+        many = sum(count for _, count in self._came) >= MANY
+        self._full.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(LONGER, self._linger) if many else self._linger):
+                await self._full.wait()
 
     def _is_full(self) -> bool:
         """Whether the next call would gain nothing by waiting."""
