@@ -166,3 +166,14 @@ def test_nothing_of_bookkeeping_is_kept() -> None:
     plain = obj(annotations={"mine": "1"})
     assert trim(plain) == plain
     assert trim(obj(annotations=None)) == obj(annotations=None)
+
+
+def test_what_a_change_left_alone_is_kept_once() -> None:
+    before = trim({**obj(labels={"a": "b"}), "spec": {"topics": [{"name": "x"}]}, "status": {"ready": False}})
+    changed = {**obj(labels={"a": "b"}), "spec": {"topics": [{"name": "x"}]}, "status": {"ready": True}}
+    after = trim(changed, before)
+    assert after == changed
+    assert after["spec"] is before["spec"]
+    assert after["metadata"]["labels"] is before["metadata"]["labels"]
+    assert after["status"] == {"ready": True}
+    assert "spec" not in trim(obj(), before)
