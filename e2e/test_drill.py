@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,23 +11,12 @@ from e2e import recovery
 from e2e.clusters import Cluster
 from e2e.demo.story import PLATFORM, TEAM, Story
 from e2e.kubectl import until
-
-OPERATOR = Path(__file__).resolve().parent.parent / "operator"
-COMMAND = [sys.executable, "-c", "from agentmemory.cli import kubectl; kubectl()", "drill", "broker-loss", "agents"]
+from e2e.plugin import memory
 
 
 def drill(story: Story, *flags: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, report, and what was said on the way."""
-    done = subprocess.run(
-        [*COMMAND, "-n", PLATFORM, "-o", "json", *flags],
-        env={**os.environ, "KUBECONFIG": str(story.kubectl.kubeconfig), "PYTHONPATH": str(OPERATOR)},
-        capture_output=True,
-        text=True,
-        timeout=400,
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    return done.returncode, json.loads(done.stdout), done.stderr
+    return memory(story.kubectl, "drill", "broker-loss", "agents", "-n", PLATFORM, *flags)
 
 
 def test_a_lost_broker_is_measured_and_no_record_is_lost(cluster: Cluster, story: Story) -> None:

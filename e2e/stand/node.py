@@ -13,6 +13,8 @@ from e2e.stand.containerd import Containerd
 from e2e.stand.controlplane import ControlPlane
 from e2e.stand.processes import Processes
 
+REGION = "eu-central-1"
+"""Of all nodes, as the S3 server's on the stand; each is a zone of its own."""
 JOINED = """
 set -e
 for file in $1; do echo $$ >"$file"; done
@@ -32,6 +34,12 @@ class Node:
     @property
     def name(self) -> str:
         return paths.node_name(self.number)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What a cloud says of its machines (Kubernetes: Well-Known Labels)."""
+        zone = f"{REGION}{'abc'[self.number - 1]}"
+        return {"topology.kubernetes.io/region": REGION, "topology.kubernetes.io/zone": zone}
 
     @property
     def folder(self) -> Path:
@@ -72,6 +80,7 @@ class Node:
                 f"--cert-dir={self.folder / 'kubelet'}",
                 f"--hostname-override={self.name}",
                 f"--node-ip={paths.node_ip(self.number)}",
+                f"--node-labels={','.join(f'{name}={value}' for name, value in self.labels.items())}",
             ],
         )
         self._join("kube-proxy", [gotools.kubernetes() / "kube-proxy", f"--config={self.folder / 'proxy.yaml'}"])
