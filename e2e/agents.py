@@ -1,4 +1,6 @@
-"""Runs examples/agent_client.py as pods with a MemoryClient's Secret, as a team would run its own application."""
+"""Runs examples/agent_client.py as pods with a MemoryClient's Secret, as a team would run its own application.
+
+e2e/history.py is beside it in the pods."""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from typing import Any
 
 from e2e.kubectl import GaveUpError, Kubectl, until
 
-PROGRAM = Path(__file__).resolve().parent.parent / "examples" / "agent_client.py"
+HERE = Path(__file__).resolve().parent
+PROGRAM = HERE.parent / "examples" / "agent_client.py"
+HISTORY = HERE / "history.py"
 CONFIG_MAP = "agent-client"
 
 
@@ -53,13 +57,15 @@ def install_program(kubectl: Kubectl, namespace: str) -> None:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": CONFIG_MAP, "namespace": namespace},
-            "data": {PROGRAM.name: PROGRAM.read_text()},
+            "data": {program.name: program.read_text() for program in (PROGRAM, HISTORY)},
         }
     )
 
 
-def start(kubectl: Kubectl, namespace: str, name: str, image: str, secret: str, *args: str) -> AgentPod:
-    """Start the program with `args`; the pod is as strict as a restricted namespace wants it."""
+def start(
+    kubectl: Kubectl, namespace: str, name: str, image: str, secret: str, *args: str, program: Path = PROGRAM
+) -> AgentPod:
+    """Start a program with `args`; the pod is as strict as a restricted namespace wants it."""
     kubectl.apply(
         {
             "apiVersion": "v1",
@@ -81,7 +87,7 @@ def start(kubectl: Kubectl, namespace: str, name: str, image: str, secret: str, 
                         "name": "agent",
                         "image": image,
                         "imagePullPolicy": "IfNotPresent",
-                        "command": ["python3", f"/program/{PROGRAM.name}", *args],
+                        "command": ["python3", f"/program/{program.name}", *args],
                         "securityContext": {
                             "allowPrivilegeEscalation": False,
                             "readOnlyRootFilesystem": True,

@@ -63,6 +63,14 @@ class Bucket:
         """The user's key expires: the Secret still holds the old one."""
         self.keys = self.store.change_secret(self.keys.access)
 
+    def remove(self) -> None:
+        """The object, and at the server the bucket with all that is in it, and the user."""
+        self.kubectl.delete("memorybucket", self.name, self.namespace)
+        self.kubectl.delete("secret", self.secret, self.namespace)
+        if self.name in self.store.buckets():
+            self.store.wipe(self.name)
+        self.store.remove_user(self.keys.access)
+
     def hand_over_keys(self) -> None:
         self.kubectl.put_secret(self.namespace, self.secret, self.keys.secret_data())
 
@@ -75,8 +83,4 @@ def memory_bucket(kubectl: Kubectl, store: ObjectStoreServer, namespace: str, na
     try:
         yield bucket
     finally:
-        kubectl.delete("memorybucket", name, namespace)
-        kubectl.delete("secret", bucket.secret, namespace)
-        if name in store.buckets():
-            store.wipe(name)
-        store.remove_user(bucket.keys.access)
+        bucket.remove()

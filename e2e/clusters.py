@@ -18,7 +18,7 @@ import yaml
 
 from e2e.stand import gotools, images, kafka_image, oci, operator_image, paths, stand
 from e2e.stand.audit import AuditLog
-from e2e.stand.shell import StandError, run
+from e2e.stand.shell import StandError, run, say
 
 Name = Literal["stand", "kind", "current"]
 NAMES: tuple[Name, ...] = ("stand", "kind", "current")
@@ -74,6 +74,9 @@ class Cluster(Protocol):
     def kill_pod_process(self, namespace: str, pod: str, container: str = "") -> None:
         """kill -9 it, as a crash would."""
 
+    def end_pods(self, namespace: str) -> None:
+        """Delete a namespace's pods, whose grace nobody needs any more."""
+
 
 class Base:
     """What all clusters do with kubectl alone."""
@@ -118,6 +121,9 @@ class Base:
 
     def kill_pod_process(self, namespace: str, pod: str, container: str = "") -> None:
         self.signal_pod_process(namespace, pod, "SIGKILL", container)
+
+    def end_pods(self, namespace: str) -> None:
+        self.kubectl("-n", namespace, "delete", "pods", "--all", "--now", "--wait=false")
 
 
 class StandCluster(Base):
@@ -166,6 +172,15 @@ class StandCluster(Base):
         if not identity:
             raise StandError(f"pod {namespace}/{pod} has no running container {container}".rstrip())
         self.stand.node(node).runtime.signal(identity.removeprefix("containerd://"), signal)
+
+    def end_pods(self, namespace: str) -> None:
+        """A container that is ending already would wait out the grace that it was given first: it is killed."""
+        super().end_pods(namespace)
+        for pod in self.kubectl("-n", namespace, "get", "pods", "-o", "name").split():
+            try:
+                self.kill_pod_process(namespace, pod.removeprefix("pod/"))
+            except StandError as gone:
+                say(f"{namespace}/{pod} has ended by itself: {gone}")
 
 
 class KindCluster(Base):

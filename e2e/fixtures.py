@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from e2e import automq_image as automq
-from e2e.buckets import Bucket, memory_bucket
 from e2e.clusters import Cluster, UnavailableError
 from e2e.demo.recorder import Recorder
 from e2e.demo.story import PLATFORM, TEAM, Story
@@ -17,6 +16,7 @@ from e2e.objectstore import Keys, ObjectStoreServer
 from e2e.release import Release
 from e2e.setup import kubectl_of, release_on
 from e2e.tansu import TansuBrokers
+from e2e.tiered_cluster import Tiered
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +73,17 @@ def tansu(objectstore: ObjectStoreServer) -> Iterator[TansuBrokers]:
     objectstore.remove_user(keys.access)
 
 
+@pytest.fixture(scope="session")
+def tiered(release: Release, objectstore: ObjectStoreServer) -> Iterator[Tiered]:
+    """A cluster of engine kafka-tiered with a team on it, started for the first test that asks for it."""
+    started = Tiered(objectstore.cluster, objectstore.kubectl, objectstore)
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+
+
 @pytest.fixture
 def s3_credentials(objectstore: ObjectStoreServer, kubectl: Kubectl) -> Iterator[Callable[[str, str], Keys]]:
     """Makes a user of the S3 server for this test alone, and a Secret with its keys: `(namespace, name) -> Keys`."""
@@ -89,15 +100,6 @@ def s3_credentials(objectstore: ObjectStoreServer, kubectl: Kubectl) -> Iterator
     for namespace, name, keys in made:
         kubectl.delete("secret", name, namespace)
         objectstore.remove_user(keys.access)
-
-
-@pytest.fixture
-def bucket(kubectl: Kubectl, release: Release, objectstore: ObjectStoreServer) -> Iterator[Bucket]:
-    """A MemoryBucket that is Ready, with a user of its own."""
-    kubectl.ensure_namespace(PLATFORM)
-    with memory_bucket(kubectl, objectstore, PLATFORM, "recovered") as made:
-        made.ready()
-        yield made
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from e2e.release import Release
 from e2e.stand import gotools
 
 # Where MemoryClusters may live: the demo's, and those of the end-to-end tests.
-CLUSTER_NAMESPACES = ("memory-system", "memory-killed", "memory-faults", "memory-automq")
+CLUSTER_NAMESPACES = ("memory-system", "memory-killed", "memory-faults", "memory-automq", "memory-tiered")
 
 
 def kubectl_of(cluster: Cluster) -> Kubectl:

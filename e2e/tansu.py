@@ -7,6 +7,7 @@ when brokers die, and for nothing else.
 
 from __future__ import annotations
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,28 @@ class TansuBrokers:
     def stop(self) -> None:
         """Remove the brokers; the namespace stays, empty."""
         self.kubectl("-n", self.namespace, "delete", f"deployment/{NAME}", f"service/{NAME}", f"secret/{NAME}")
+
+    @property
+    def keys(self) -> Keys:
+        """Those that the brokers' Secret holds."""
+        found = self.kubectl.get("secret", NAME, self.namespace)
+        assert found, f"secret {self.namespace}/{NAME} is not there: start the brokers first"
+        data = {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
+        return Keys(data["AWS_ACCESS_KEY_ID"], data["AWS_SECRET_ACCESS_KEY"])
+
+    def restart_with(self, keys: Keys) -> None:
+        """Other keys in the Secret, and brokers that have them: they read them when they start."""
+        self.kubectl.put_secret(self.namespace, NAME, keys.secret_data())
+        self.kubectl("-n", self.namespace, "rollout", "restart", f"deployment/{NAME}")
+        self.ready()
+
+    def scale(self, replicas: int) -> None:
+        """To none and back; the broker's processes are gone, or ready, when it returns."""
+        self.kubectl("-n", self.namespace, "scale", f"deployment/{NAME}", f"--replicas={replicas}")
+        if replicas:
+            self.ready()
+        else:
+            self.kubectl("-n", self.namespace, "wait", "--for=delete", "pod", "-l", f"app={NAME}", "--timeout=50s")
 
     def ready(self, seconds: float = 60) -> None:
         rollout = ("rollout", "status", f"deployment/{NAME}", f"--timeout={seconds:.0f}s")

@@ -161,7 +161,9 @@ def test_too_little_memory_is_refused_with_the_least_that_will_do(kubectl: Kubec
         kubectl("-n", FAULTS, "delete", "persistentvolumeclaims", "--all")
 
 
-def test_a_small_cluster_is_mended_grown_rolled_and_never_formatted_anew(kubectl: Kubectl, story: Story) -> None:
+def test_a_small_cluster_is_mended_grown_rolled_and_never_formatted_anew(
+    cluster: Cluster, kubectl: Kubectl, story: Story
+) -> None:
     """Bad image, taken back; one broker more; a change that is rolled; then the lone controller's volume is lost."""
     kubectl.apply(small_cluster(image="local/no-such-image:1"), small_pool())
     try:
@@ -179,8 +181,7 @@ def test_a_small_cluster_is_mended_grown_rolled_and_never_formatted_anew(kubectl
     finally:
         kubectl.delete("brokerpool", "small", FAULTS)
         kubectl.delete("memorycluster", "small", FAULTS)
-        # Without a controller a broker waits out its whole grace before it ends.
-        kubectl("-n", FAULTS, "delete", "pods", "--all", "--now", "--wait=false")
+        cluster.end_pods(FAULTS)  # without a controller a broker waits out its whole grace
         kubectl("-n", FAULTS, "delete", "persistentvolumeclaims", "--all", timeout=120)
 
 

@@ -71,5 +71,5 @@ def test_the_same_end_after_ten_kills(cluster: Cluster, kubectl: Kubectl, releas
     finally:
         killer.join()
         kubectl("delete", "--ignore-not-found", "-f", "-", stdin="\n---\n".join(texts[::-1]), timeout=180)
-        kubectl("-n", OTHER[PLATFORM], "delete", "pods", "--all", "--now", "--wait=false")
+        cluster.end_pods(OTHER[PLATFORM])
         kubectl("-n", OTHER[PLATFORM], "delete", "persistentvolumeclaims", "--all", timeout=180)

@@ -14,6 +14,7 @@ from e2e.kubectl import Kubectl, until
 from e2e.leaks import Leaks, Needle, in_base64, needles
 from e2e.objectstore import ObjectStoreServer
 from e2e.stand import base_image
+from e2e.tiered_cluster import Tiered
 
 NAMESPACE = "leaks"
 
@@ -70,9 +71,10 @@ def test_the_scan_finds_what_is_planted(leaks: Leaks, kubectl: Kubectl) -> None:
 
 
 def test_no_credential_is_anywhere(
-    leaks: Leaks, kubectl: Kubectl, story: Story, objectstore: ObjectStoreServer
+    leaks: Leaks, kubectl: Kubectl, story: Story, objectstore: ObjectStoreServer, tiered: Tiered
 ) -> None:
-    """Keys of a bucket that work, then keys that are refused; an application with a password; all Secrets' contents."""
+    """Keys of a bucket that work, then keys that are refused; brokers that have such keys; an application with a
+    password; all Secrets' contents."""
     story.install_agent()
     story.agent("scanned", "produce", "--topic", story.topic, "--run", "scanned", "--events", "100").result()
     with memory_bucket(kubectl, objectstore, PLATFORM, "scanned") as bucket:
@@ -84,6 +86,7 @@ def test_no_credential_is_anywhere(
         names = {needle.name for needle in wanted}
         assert {
             f"{PLATFORM}/{bucket.secret} AWS_SECRET_ACCESS_KEY",
+            f"{tiered.bucket.namespace}/{tiered.bucket.secret} AWS_SECRET_ACCESS_KEY",
             "support-agents/support-bot-kafka password",
         } <= names
         found = leaks.found(wanted)

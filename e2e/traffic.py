@@ -52,6 +52,7 @@ class Writer:
     acknowledged: dict[int, float] = field(default_factory=dict)
     failed: dict[int, BaseException] = field(default_factory=dict)
     sent: int = 0
+    began: float = 0.0
     _end: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -80,7 +81,7 @@ class Writer:
             request_timeout_ms=int(self.patience * 1000),
             **RETRY,
         )
-        began = time.monotonic()
+        began = self.began = time.monotonic()
         for number in range(self.most):
             if self._end.is_set():
                 break
@@ -92,7 +93,7 @@ class Writer:
             future.add_errback(self._refused, number)
             self.sent = number + 1
         producer.flush(timeout=150)
-        producer.close(timeout=5)
+        producer.close(timeout=60)  # one that is not at its end leaves sockets behind
 
     def stop(self) -> None:
         """Send nothing more; what was sent still comes to its end."""
@@ -119,6 +120,11 @@ class Writer:
 
     def _after(self, moment: float) -> float | None:
         return min((at for at in list(self.acknowledged.values()) if at > moment), default=None)
+
+    def silent(self, since: float, seconds: float) -> bool:
+        """Whether nothing has been acknowledged for so long, after a moment."""
+        last = max([since, self.began, *list(self.acknowledged.values())])
+        return time.monotonic() - last > seconds
 
     def silences(self, since: float) -> float:
         """The longest time without an acknowledgement after a moment."""

@@ -31,7 +31,7 @@ import software.amazon.awssdk.services.s3.model.NoSuchKeyException;
  * of its settings that it shares with Aiven's plugin by the same names, so that what is rendered for that one drives
  * this one too. Not for production: a fetch streams from one GET, and nothing bounds memory or rates.
  */
-public final class S3Segments implements RemoteStorageManager {
+public class S3Segments implements RemoteStorageManager {
     private static final String ACCESS_KEY = "storage.aws.access.key.id";
     private static final String SECRET_KEY = "storage.aws.secret.access.key";
 
