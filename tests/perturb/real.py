@@ -205,11 +205,11 @@ class Country:
 
     async def objects(self) -> list[Object]:
         """Everything in the scenario's namespaces."""
-        return [obj for kind in KINDS for space in SPACES for obj in (await self.admin.list(kind, space))[0]]
+        return await theirs(self.admin)
 
-    async def picture(self) -> Object:
+    async def picture(self, objects: list[Object] | None = None) -> Object:
         """Without history: uids and generations differ from run to run."""
-        objects = [_undressed(obj) for obj in await self.objects()]
+        objects = [_undressed(obj) for obj in (await self.objects() if objects is None else objects)]
         for obj in objects:
             self.born.setdefault(obj["metadata"]["uid"], f"{'/'.join(key_of(obj))}#1")
         found = picture(objects, self.kafka, self.s3, self.born, history=False)
@@ -222,16 +222,17 @@ class Country:
                 writes, lists = self._writes(), self._lists()
                 while self._lists() < lists + 2 and self._writes() == writes:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
-                if self._writes() == writes and not broken(await self.objects(), self.kafka):
-                    return await self.picture()
+                objects = await self.objects()
+                if self._writes() == writes and not broken(objects, self.kafka):
+                    return await self.picture(objects)
 
     async def until_equal(self, wanted: Object) -> list[str]:
         """What still differs when patience ends; [] as soon as nothing does."""
         found: list[str] = ["never looked"]
         end = time.monotonic() + PATIENCE
         while found and time.monotonic() < end:
-            found = differences(wanted, await self.picture())
-            found = found or broken(await self.objects(), self.kafka)
+            objects = await self.objects()
+            found = differences(wanted, await self.picture(objects)) or broken(objects, self.kafka)
             if found:
                 await asyncio.sleep(0.2)
         return found
@@ -278,14 +279,18 @@ async def country(kubeconfig: Path, watching: Watching, kind: Kind) -> AsyncIter
             await sweep(admin)
 
 
+async def theirs(admin: KubeClient) -> list[Object]:
+    """Everything in the scenario's namespaces: one call a kind, the whole cluster has hardly more."""
+    listed = [obj for kind in KINDS for obj in (await admin.list(kind))[0]]
+    return [obj for obj in listed if obj["metadata"].get("namespace") in SPACES]
+
+
 async def sweep(admin: KubeClient) -> None:
     """Take everything out of the scenario's namespaces."""
-    for kind in KINDS:
-        for space in SPACES:
-            for obj in (await admin.list(kind, space))[0]:
-                if obj["metadata"].get("finalizers"):
-                    await admin.merge_patch(key_of(obj), {"metadata": {"finalizers": None}})
-                await admin.delete(key_of(obj), grace_seconds=0)
+    for obj in await theirs(admin):
+        if obj["metadata"].get("finalizers"):
+            await admin.merge_patch(key_of(obj), {"metadata": {"finalizers": None}})
+        await admin.delete(key_of(obj), grace_seconds=0)
 
 
 @dataclass(frozen=True)
