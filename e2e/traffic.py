@@ -14,6 +14,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError
 
 from e2e.kubectl import until
 
@@ -37,6 +38,19 @@ def make_topic(address: str, topic: str, partitions: int) -> None:
         admin.create_topics([NewTopic(topic, partitions, 1)])
     finally:
         admin.close()
+
+
+def takes_nothing(address: str, topic: str, seconds: float = 3.0) -> bool:
+    """Whether a record for the topic is not acknowledged within so long."""
+    with lost_sockets_collected():
+        producer = KafkaProducer(bootstrap_servers=address, max_block_ms=int(seconds * 1000), retries=0, **RETRY)
+        try:
+            producer.send(topic, b"in vain").get(timeout=seconds)
+        except KafkaError:
+            return True
+        finally:
+            producer.close(timeout=5)
+        return False
 
 
 @dataclass
