@@ -183,6 +183,22 @@ async def test_a_change_of_mind_takes_it_back(world: World) -> None:
     assert world.condition(POOL_KEY)["reason"] == "Ready"
 
 
+async def test_a_change_of_mind_while_kafka_does_not_answer(world: World) -> None:
+    stage = set_stage(world)
+    stage.kafka.slow_moves = True
+    await rise_and_age(stage)
+    before = stage.pods()
+    await scale(stage, 2)
+    stage.kafka.available = False
+    await scale(stage, 3)
+    assert stage.pods() == before, "nobody comes in the stead of one that may stay"
+    stage.kafka.available = True
+    await stage.settle(within=60)
+    assert stage.pods() == before
+    assert stage.kafka.excluded == set()
+    assert world.condition(POOL_KEY)["reason"] == "Ready"
+
+
 async def test_growing_after_it_has_stopped_takes_another_id(world: World) -> None:
     stage = set_stage(world)
     stage.kafka.streams_open.add(1002)

@@ -202,11 +202,19 @@ def wanted_ids(world: World) -> tuple[int, ...]:
     chosen |= set(waiting[: max(0, world.pool.spec.replicas - len(chosen))])
     used = world.taken | world.sight.registered | set(world.nodes or ()) | set(world.volumes) | world.ids | chosen
     candidate = FIRST_BROKER_ID
-    while len(chosen) < world.pool.spec.replicas:
+    while len(chosen) < world.pool.spec.replicas - _undecided(world):
         if candidate not in used:
             chosen.add(candidate)
         candidate += 1
     return tuple(sorted(chosen))
+
+
+def _undecided(world: World) -> int:
+    """How many that leave may yet stay: while Kafka does not tell, nobody is made in their stead."""
+    if world.sight.answers or not world.stateless:
+        return 0
+    running = (world.pods.get(node_id) for node_id in world.leaving if node_id not in world.silent)
+    return sum(1 for pod in running if pod is not None and pod.state is PodState.READY)
 
 
 def state_of(world: World, node_id: int) -> State:
