@@ -25,8 +25,8 @@ THEIR_BROKER = 9
 def kafka_for(kind: Kind) -> FakeKafka:
     """As a scenario finds it.
 
-    On shared storage one broker holds more partitions than are moved at once, moves and streams take their time, and
-    somebody else has told the AutoBalancer of a broker.
+    On shared storage each of two brokers holds more partitions than are moved at once, moves and streams take their
+    time, and somebody else has told the AutoBalancer of a broker.
     """
     if kind == "team":
         return FakeKafka()
@@ -35,7 +35,7 @@ def kafka_for(kind: Kind) -> FakeKafka:
     if kind == "shared":
         kafka.takes = 2
         kafka.excluded.add(THEIR_BROKER)
-        kafka.make("acme.a.b.events", 3 * AT_ONCE + 60)
+        kafka.make("acme.a.b.events", 2 * AT_ONCE + 20)
     return kafka
 
 
