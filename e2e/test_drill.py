@@ -49,4 +49,5 @@ def test_a_lost_broker_is_measured_and_no_record_is_lost(cluster: Cluster, story
         acknowledged=probe["acknowledged"],
         lost=probe["lost"],
         bytesCopied=report["bytesCopied"]["data"],
+        bytesKnownBy=report["bytesCopied"]["how"],
     )
