@@ -34,8 +34,8 @@ def whole(tiered: Tiered, *runs: str) -> None:
         assert (found["read"], found["different"]) == (RECORDS, []), f"run {run}: {found}"
 
 
-def test_old_segments_leave_the_volumes_and_outlive_a_killed_broker(cluster: Cluster, tiered: Tiered) -> None:
-    """Its local copies gone, one broker dead: all is read from the bucket, by the other one and once both are back."""
+def test_old_segments_leave_the_volumes_and_outlive_a_broker(cluster: Cluster, tiered: Tiered) -> None:
+    """Local copies gone, then a broker with its volume: all is read from the bucket, before it is back and after."""
     assert tiered.write("first") == RECORDS
     moved = tiered.moved()
     objects = tiered.store.client().list_objects_v2(Bucket=tiered.bucket.name)["Contents"]
@@ -46,19 +46,22 @@ def test_old_segments_leave_the_volumes_and_outlive_a_killed_broker(cluster: Clu
     whole(tiered, "first")
     assert places(tiered.kubectl, NAMESPACE, "agents")[f"Bucket/{tiered.bucket.name}"] == (REGION, "Verified")
 
-    before = tiered.uids()
-    stand(cluster).kill_pod_process(NAMESPACE, BROKERS[0])
-    tiered.kubectl("-n", NAMESPACE, "delete", "pod", BROKERS[0], "--now", "--wait=false")
+    before, lost = tiered.uids(), BROKERS[0]
+    claim = tiered.claim(lost)
+    tiered.kubectl("-n", NAMESPACE, "delete", "persistentvolumeclaim", lost, "--wait=false")
+    stand(cluster).kill_pod_process(NAMESPACE, lost)
+    tiered.kubectl("-n", NAMESPACE, "delete", "pod", lost, "--now", "--wait=false")
     killed = time.monotonic()
     whole(tiered, "first")
     read = time.monotonic() - killed
-    until(lambda: tiered.uids().get(BROKERS[0]) not in (None, before[BROKERS[0]]), 60, lambda: "no pod is made again")
+    until(lambda: tiered.claim(lost) not in ("", claim), 90, lambda: "no volume is made anew")
+    until(lambda: tiered.uids().get(lost) not in (None, before[lost]), 60, lambda: "no pod is made again")
     tiered.ready()
     ready = time.monotonic() - killed
-    assert {name for name, uid in tiered.uids().items() if uid != before[name]} == {BROKERS[0]}
+    assert {name for name, uid in tiered.uids().items() if uid != before[name]} == {lost}
     whole(tiered, "first")
     recovery.note(
-        "broker killed, old records in the bucket alone", ENGINE, secondsUntilMoved=moved, segments=len(segments),
+        "broker killed, its volume lost", ENGINE, secondsUntilMoved=moved, segments=len(segments),
         secondsToRead=read, secondsToReady=ready, records=RECORDS, lost=0,
     )  # fmt: skip
 

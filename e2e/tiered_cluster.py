@@ -92,6 +92,11 @@ class Tiered:
         found = self.kubectl.list("pod", NAMESPACE, "agentmemory.dev/cluster=agents")
         return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in found}
 
+    def claim(self, node: str) -> str:
+        """The uid of a node's volume claim, "" when there is none."""
+        found = self.kubectl.get("persistentvolumeclaim", node, NAMESPACE)
+        return str(found["metadata"]["uid"]) if found else ""
+
     def history(self, what: str, run: str, *args: str) -> AgentPod:
         """e2e/history.py at work as the team's application."""
         pod = AgentPod(self.kubectl, TEAM, f"{what}-{run}")
