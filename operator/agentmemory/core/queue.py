@@ -256,7 +256,7 @@ class KeyedQueue:
                 self._wake(1, priority)
 
     def _wake(self, how_many: int, priority: Priority) -> None:
-        """Rouse so many of those who take this priority; first who takes nothing lower, so that the others stay free."""
+        """Rouse so many of those who take this priority; first those who take nothing lower."""
         able = [waiters for least, waiters in zip(Priority, self._waiters, strict=True) if least >= priority]
         for _ in range(how_many):
             if not any(_rouse(waiters) for waiters in able):

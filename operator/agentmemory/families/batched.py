@@ -2,7 +2,8 @@
 
 A family that asks alone waits for nobody. Ten thousand that are replayed are described in eighty calls of each kind; as
 many new ones are made in twenty. What a user asked for and what is replayed are never in one call: the first goes out
-while the second is under way, over another connection, and its answer is not one of hundreds. Each item has its own result, so that one that fails fails alone.
+while the second is under way, over another connection, and a replay goes on in short turns of the event loop. Each item
+has its own result, so that one that fails fails alone.
 
 What changes something looks at the Lease again when it is sent: it may have waited for the call before it.
 """
@@ -15,15 +16,15 @@ from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
 from agentmemory.core.merger import MOST, Merger
 from agentmemory.core.router import URGENT
+from agentmemory.core.turns import Turns
 from agentmemory.engines.outage import Breaker, Unanswered
 from agentmemory.families.model import Needs, Results, Seen
 from agentmemory.families.topics import Topics
 from agentmemory.kafka.model import NewTopicSpec
 from agentmemory.kube.errors import NotLeading
 
-
 REPLAYED = 128
-"""Topics of a replay in one look: their families are then judged at one go, and a user's edit waits for that."""
+"""Topics of a replay in one look: half of the workers wait for Kafka while what the other half saw is judged."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,14 @@ class BatchedTopics:
         self._leading = leading
         self._breaker = breaker
         self._lanes: dict[tuple[Key, bool], _Lanes] = {}
+        self._turns = Turns()
 
     async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
         """The topics by name."""
-        return await self._of(cluster).observe.ask(dict.fromkeys(names))
+        found = await self._of(cluster).observe.ask(dict.fromkeys(names))
+        if not URGENT.get():
+            await self._turns.take()
+        return found
 
     async def meet(self, cluster: Key, needs: Needs) -> Results:
         """Create, grow and alter."""
