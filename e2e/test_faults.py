@@ -1,4 +1,4 @@
-"""What goes away comes back: processes, a controller's volume, the API server, Kafka. Nothing else is disturbed."""
+"""What goes away comes back: processes, a controller's volume, Kafka. Nothing else is disturbed."""
 
 from __future__ import annotations
 
@@ -78,25 +78,6 @@ def test_a_controller_that_lost_its_volume_joins_as_a_new_voter(kubectl: Kubectl
     recovery.note("one controller lost, with its volume", "kafka", secondsToReady=time.monotonic() - began)
     after = uids(kubectl, PLATFORM)
     assert {name for name in before if before[name] != after[name]} == {"agents-2"}
-
-
-def test_the_api_server_goes_away_for_a_minute(cluster: Cluster, kubectl: Kubectl, story: Story) -> None:
-    control = stand(cluster).stand.control
-    before = uids(kubectl, PLATFORM)
-    control.kill_apiserver()
-    began = time.monotonic()
-    try:
-        until(lambda: time.monotonic() - began > AWAY_SECONDS, AWAY_SECONDS + 5, str, every=1.0)
-    finally:
-        control.start_apiserver()
-    everything_is_ready(kubectl)
-    assert uids(kubectl, PLATFORM) == before
-    obj = named(example("family.yaml", deletionPolicy="Delete"), "after-outage")
-    kubectl.apply(obj)
-    try:
-        kubectl.wait_ready("topicfamily", "after-outage", TEAM, 60)
-    finally:
-        kubectl.delete("topicfamily", "after-outage", TEAM)
 
 
 def test_all_brokers_are_lost_at_once(cluster: Cluster, kubectl: Kubectl, story: Story) -> None:
