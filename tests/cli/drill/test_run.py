@@ -34,7 +34,9 @@ class Side:
 
     def __init__(self, *views: KafkaView | OperatorError) -> None:
         self._views = list(views)
-        self._sizes = [BEFORE, {PartitionRef("t", 1): 1200, PartitionRef("t", 2): 30}]
+        after = {PartitionRef("t", 1): 1200, PartitionRef("t", 2): 30}
+        # A broker that is back is asked at its old address first.
+        self._sizes = [BEFORE, Transient("KafkaTimedOut", "no answer"), after]
         self.closed = False
 
     async def look(self) -> KafkaView:
@@ -47,7 +49,10 @@ class Side:
         return StopCheck((), ())
 
     async def sizes(self, broker: int) -> Mapping[PartitionRef, int] | None:
-        return self._sizes.pop(0)
+        found = self._sizes.pop(0)
+        if isinstance(found, OperatorError):
+            raise found
+        return found
 
     async def close(self) -> None:
         self.closed = True

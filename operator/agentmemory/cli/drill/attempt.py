@@ -24,6 +24,8 @@ from agentmemory.kube.errors import Stale
 
 PAUSE = 0.2
 """Seconds between two looks: no time that is shown is finer."""
+SIZES = 20.0
+"""Seconds for which a broker that is back is asked for what it has."""
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,21 @@ class Attempt:
             return None, "Kafka could not be asked for sizes"
         if "synced" not in timeline.reached:
             return None, "the copies are not in sync"
-        after = await sizes_of(self.side, self.broker)
+        after = await self._sizes_after(self.side)
         if after is None:
             return None, "the broker did not say what it has now"
         kept = self.facts.sizes if self.broker.claim is not None else {}
         grown = sum(max(0, size - kept.get(ref, 0)) for ref, size in after.items())
         return grown, "DescribeLogDirs after and before"
+
+    async def _sizes_after(self, side: KafkaSide) -> Mapping[PartitionRef, int] | None:
+        """Asked again for a while: the first request may go to the address that the broker had before."""
+        end = time.monotonic() + SIZES
+        while True:
+            found = await sizes_of(side, self.broker)
+            if found is not None or time.monotonic() > end:
+                return found
+            await asyncio.sleep(PAUSE)
 
     def _not_measured(self, measured: Measured | None) -> tuple[str, ...]:
         found: list[str] = []
