@@ -83,6 +83,11 @@ def orphans(objects: list[Object]) -> list[str]:
     ]
 
 
+def is_unready(obj: Object) -> bool:
+    """Whether an object of ours does not say that it is as declared."""
+    return RESOURCES[obj["kind"]].custom and not _is_ready(obj)
+
+
 def _is_ready(obj: Object) -> bool:
     return _condition(obj, "Ready").get("status") == "True"
 

@@ -7,7 +7,8 @@ import pytest
 
 from .faults import FAULTS
 from .normal import differences, picture
-from .runs import Coordinates, findings, given, land, reference, suite, walk
+from .oracles import is_unready
+from .runs import Coordinates, after, findings, given, land, reference, suite, walk
 from .runs import at_rest as at_rest_of
 from .scenarios import SCENARIOS
 
@@ -80,6 +81,14 @@ async def test_what_is_undone_is_as_it_was(scenario: str, step: str) -> None:
         await given(one)
         wanted = (await walk(one.land, one.given))[1]
     assert differences(wanted, (await reference(one, names.index(step))).plain) == []
+
+
+@pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name.endswith("-create")])
+async def test_what_is_created_becomes_ready(scenario: str) -> None:
+    """A scenario in which nothing comes about would show no difference under any fault."""
+    one = SCENARIOS[scenario]
+    async with land(await after(one, len(one.steps) - 1), one.land) as made:
+        assert [obj["metadata"]["name"] for obj in made.objects() if is_unready(obj)] == []
 
 
 async def test_one() -> None:
