@@ -71,14 +71,21 @@ def steady_text(text: str) -> str:
 
 def steady_status(item: dict[str, Any]) -> dict[str, Any]:
     status = item.get("status") or {}
-    dropped = ("conditions", "clusterId", "topics", "observedGeneration")
+    dropped = ("conditions", "clusterId", "topics", "observedGeneration", "places")
     kept = {name: value for name, value in status.items() if name not in dropped}
     kept["isObserved"] = status.get("observedGeneration") == item["metadata"]["generation"]
     kept["conditions"] = sorted((c["type"], c["status"], c["reason"]) for c in status.get("conditions", []))
+    kept["places"] = sorted({steady_place(place) for place in status.get("places", [])})
     kept["topics"] = [
         {name: value for name, value in topic.items() if name != "topicId"} for topic in status.get("topics", [])
     ]
     return kept
+
+
+def steady_place(place: dict[str, Any]) -> tuple[str, str, str]:
+    """Without the machine, which the scheduler chose."""
+    name = "Node" if place["name"].startswith("Node/") else str(place["name"])
+    return name, str(place["region"]), str(place["state"])
 
 
 def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
