@@ -94,9 +94,10 @@ def _install(folder: Path, *what: str) -> None:
 def _compile(folder: Path) -> None:
     """Compiles with the image's own Python, in a view of its files that is gone afterwards.
 
-    The hash is not checked at run time, so that no file time matters and a read-only root starts fast.
+    The hash is not checked at run time, so that no file time matters and a read-only root starts fast. -E: whoever
+    builds may keep his own bytecode elsewhere (PYTHONPYCACHEPREFIX), an image has it beside its sources.
     """
     root = base_image.root()
-    compiling = "python3 -m compileall -q --invalidation-mode unchecked-hash /mnt"
+    compiling = "python3 -E -m compileall -q --invalidation-mode unchecked-hash /mnt"
     script = f'mount --bind "$1" "$2/mnt" && exec chroot "$2" {compiling}'
     run(["unshare", "--mount", "sh", "-c", script, "sh", folder, root])
