@@ -10,14 +10,16 @@ from agentmemory.api.conditions import is_ready
 from agentmemory.core.key import Key
 from agentmemory.kube.client import KubeClient
 from tests.fakekafka import FakeKafka
+from tests.fakes3 import FakeS3
 from tests.faultproxy import Match
 
-from .kafka_server import KafkaCall
+from .shared_server import SharedCall
 from .waiting import until
 
 Object = dict[str, Any]
 
-OURS = ("MemoryCluster", "MemoryTenant", "TopicFamily", "MemoryClient")
+OURS = ("MemoryCluster", "MemoryTenant", "MemoryBucket", "TopicFamily", "MemoryClient")
+PLATFORMS = OURS[:3]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Land:
     tag: str
     kube: KubeClient
     kafka: FakeKafka
+    s3: FakeS3
 
     @property
     def platform(self) -> str:
@@ -75,9 +78,14 @@ class Land:
         tenant = {"namespace": self.platform, "name": self.tag}
         return _object("MemoryClient", self.team, name, {"tenantRef": tenant, "access": access, **spec})
 
+    def bucket(self, name: str, **spec: Any) -> Object:
+        server = {"endpoint": "https://s3.example.com", "credentialsSecretRef": {"name": "keys"}}
+        full = {"bucketName": f"{self.tag}-{name}", "purpose": "Data", "region": "eu-central-1", "s3": server}
+        return _object("MemoryBucket", self.platform, name, {**full, "deletionPolicy": "Delete", **spec})
+
     def key(self, kind: str, name: str) -> Key:
         """Of one of our kinds."""
-        return Key(kind, self.platform if kind in OURS[:2] else self.team, name)
+        return Key(kind, self.platform if kind in PLATFORMS else self.team, name)
 
     # --- what users do ---
 
@@ -86,10 +94,16 @@ class Land:
         for name in sorted(self.namespaces):
             await self.kube.create(_object("Namespace", "", name, None))
         data = {"username": "operator", "password": "secret"}
-        encoded = {name: base64.b64encode(value.encode()).decode() for name, value in data.items()}
-        await self.put(_object("Secret", self.platform, "way-in", None) | {"data": encoded})
+        await self.put(_object("Secret", self.platform, "way-in", None) | {"data": _encoded(data)})
         await self.put(self.cluster(), self.tenant(), self.family("trail"), self.family("waste", "Delete"))
         await self.put(self.client("bot"))
+
+    async def begin_with_buckets(self) -> None:
+        """The land of the stories about buckets: `plain`, and `full`, whose contents may be deleted."""
+        await self.kube.create(_object("Namespace", "", self.platform, None))
+        keys = {"AWS_ACCESS_KEY_ID": "AKIAPLANTED", "AWS_SECRET_ACCESS_KEY": "planted"}
+        await self.put(_object("Secret", self.platform, "keys", None) | {"data": _encoded(keys)})
+        await self.put(self.bucket("plain"), self.bucket("full", force={"gracePeriod": "1m"}))
 
     async def put(self, *objs: Object) -> None:
         """As `kubectl create`."""
@@ -121,6 +135,10 @@ class Land:
         where = namespace or self.key(kind, name).namespace
         return Match(verb=verb, kind=kind, namespace=where, name=name, subresource=subresource)
 
+    def stored(self, method: str, name: str) -> "StoreWrite":
+        """One of the operator's writes in object storage."""
+        return StoreWrite(method, f"{self.tag}-{name}")
+
     def call(self, method: str, what: str) -> "KafkaWrite":
         """One of the operator's writes in Kafka, about a name in the land."""
         name = f"{self.tag}.agents.{what}"
@@ -135,14 +153,29 @@ class KafkaWrite:
     method: str
     text: str
 
-    def __call__(self, call: KafkaCall) -> bool:
+    def __call__(self, call: SharedCall) -> bool:
         return call.method == self.method and self.text in call.text
+
+
+@dataclass(frozen=True)
+class StoreWrite:
+    """True for a call of this method on this bucket."""
+
+    method: str
+    bucket: str
+
+    def __call__(self, call: SharedCall) -> bool:
+        return call.method == self.method and f"'{self.bucket}'" in call.text
 
 
 def is_settled(obj: Object) -> bool:
     """Whether an object of ours says that it is as declared now."""
     seen = (obj.get("status") or {}).get("observedGeneration")
     return bool(is_ready(obj)) and seen == obj["metadata"].get("generation")
+
+
+def _encoded(data: dict[str, str]) -> dict[str, str]:
+    return {name: base64.b64encode(value.encode()).decode() for name, value in data.items()}
 
 
 def _object(kind: str, namespace: str, name: str, spec: Object | None) -> Object:

@@ -2,8 +2,10 @@
 
     python -m tests.leadership.operator_process
 
-Beside what `agent-memory-operator run` reads from the environment: LEADERSHIP_KAFKA (the URL of a KafkaServer),
-LEADERSHIP_TIMING and LEADERSHIP_PACE (JSON objects with the fields of core.elector.Timing and kube.resync.Pace).
+Beside what `agent-memory-operator run` reads from the environment: LEADERSHIP_KAFKA and LEADERSHIP_S3 (the URLs of a
+KafkaServer and a StoreServer), LEADERSHIP_TIMING and LEADERSHIP_PACE (JSON objects with the fields of
+core.elector.Timing and kube.resync.Pace). Its time of day is ahead of the apiserver's by a minute and more, so that the
+shortest grace period of a bucket is over when it begins.
 
 SIGUSR1 keeps the main thread busy for nine tenths of the Lease's deadline, SIGUSR2 for twice the Lease's duration.
 """
@@ -13,13 +15,25 @@ import os
 import signal
 import sys
 import time
+from datetime import datetime, timedelta
 from functools import partial
 
 from agentmemory import app, cli
+from agentmemory.core.clock import SystemClock
 from agentmemory.core.elector import Timing
 from agentmemory.kube.resync import Pace
 
 from .kafka_client import RemotePool
+from .store_client import RemoteStores
+
+AHEAD = timedelta(seconds=65)
+
+
+class ClockAhead(SystemClock):
+    """A machine whose clock is wrong."""
+
+    def now(self) -> datetime:
+        return super().now() + AHEAD
 
 
 def main() -> int:
@@ -30,6 +44,8 @@ def main() -> int:
     app.Process = partial(  # type: ignore[misc,assignment]
         app.Process,
         kafka=RemotePool(os.environ["LEADERSHIP_KAFKA"], os.environ["POD_NAME"]),
+        stores=RemoteStores(os.environ["LEADERSHIP_S3"], os.environ["POD_NAME"]),
+        clock=ClockAhead(),
         timing=timing,
         pace=Pace(**json.loads(os.environ["LEADERSHIP_PACE"])),
     )

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from tests.fakekafka import FakeKafka
+from tests.fakes3 import FakeS3
 
 Object = dict[str, Any]
 
@@ -17,7 +18,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def picture(tag: str, objects: list[Object], kafka: FakeKafka) -> dict[str, Any]:
+def picture(tag: str, objects: list[Object], kafka: FakeKafka, s3: FakeS3) -> dict[str, Any]:
     """By name; `tag` marks the land's namespaces, its tenant and all that is theirs in Kafka."""
     # A token's own name may have the tag in it.
     tokens = {raw: name.replace(tag, "TAG") for raw, name in _tokens(objects, kafka).items()} | {tag: "TAG"}
@@ -28,7 +29,7 @@ def picture(tag: str, objects: list[Object], kafka: FakeKafka) -> dict[str, Any]
         return UID.sub("<a uid that nothing has>", TIME.sub("<time>", text))
 
     found = {named(_name(obj)): _painted(obj, named) for obj in objects}
-    return found | _in_kafka(tag, kafka, named)
+    return found | _in_kafka(tag, kafka, named) | _in_s3(tag, s3, named)
 
 
 def differences(wanted: Any, found: Any, path: str = "") -> list[str]:
@@ -94,3 +95,17 @@ def _in_kafka(tag: str, kafka: FakeKafka, named: Any) -> dict[str, Any]:
         if user.startswith(f"{tag}."):
             found[named(f"user {user}")] = {mechanism: named(entry[0]) for mechanism, entry in entries.items()}
     return found
+
+
+def _in_s3(tag: str, s3: FakeS3, named: Any) -> dict[str, Any]:
+    return {
+        named(f"bucket {name}"): {
+            "tags": _painted(bucket.tags, named),
+            "policy": _painted(bucket.policy, named),
+            "encryption": str(bucket.encryption),
+            "settings": str((bucket.versioning, bucket.public_access_block, bucket.ownership, bucket.lifecycle)),
+            "objects": sorted(bucket.objects),
+        }
+        for name, bucket in s3.buckets.items()
+        if name.startswith(f"{tag}-")
+    }

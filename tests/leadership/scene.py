@@ -16,12 +16,14 @@ from agentmemory.engines.handover import SECRET, key_in_secret
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.resync import Pace
 from tests.fakekafka import FakeKafka
+from tests.fakes3 import FakeS3
 from tests.faultproxy import FaultProxy
 
 from .kafka_server import KafkaServer
 from .land import OURS, Land, is_settled
 from .picture import picture
 from .replica import Replica
+from .store_server import StoreServer
 from .waiting import PATIENCE, until
 
 Object = dict[str, Any]
@@ -30,9 +32,9 @@ Object = dict[str, Any]
 TIMING = Timing(duration=3.0, deadline=2.0, period=0.4, attempt=1.0)
 PACE = Pace(interval=1.5, grace=30.0, spread=0.1, retry=0.2)
 LEASE = Key("Lease", "agent-memory-system", "agent-memory-operator-all")
-KINDS = ("MemoryCluster", "MemoryTenant", "TopicFamily", "MemoryClient", "Secret", "RoleBinding", "Event")
+KINDS = (*OURS, "Secret", "RoleBinding", "Event")
 # What is relisted at each resync, so many times, before something counts as being at rest.
-RELISTED, TIMES = ("MemoryCluster", "MemoryTenant", "TopicFamily", "MemoryClient", "RoleBinding"), 2
+RELISTED, TIMES = (*OURS, "RoleBinding"), 2
 
 
 @dataclass
@@ -42,11 +44,12 @@ class Scene:
     one: Replica
     two: Replica
     kafka: KafkaServer
+    store: StoreServer
     user: KubeClient
 
     def land(self, tag: str) -> Land:
         """A land for users to act in."""
-        return Land(tag, self.user, self.kafka.kafka)
+        return Land(tag, self.user, self.kafka.kafka, self.store.s3)
 
     async def leader(self) -> Replica:
         """The replica that holds the Lease, once one does."""
@@ -81,7 +84,7 @@ class Scene:
         objects: list[Object] = []
         for kind in KINDS:
             objects += (await self.user.list(kind))[0]
-        return {land.tag: picture(land.tag, _within(land, objects), self.kafka.kafka) for land in lands}
+        return {land.tag: picture(land.tag, _within(land, objects), self.kafka.kafka, self.store.s3) for land in lands}
 
     async def ready(self, lands: Sequence[Land]) -> None:
         """Return once everything is as declared."""
@@ -137,12 +140,14 @@ async def opened(
     """A scene (with this Kafka, or a new one) whose first replica leads and whose second is a warm standby."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(KafkaServer(kafka or FakeKafka()))
+        store = await stack.enter_async_context(StoreServer(FakeS3()))
         user = await stack.enter_async_context(KubeClient(await upstream(), manager="a-user"))
         if await user.get(Key("Namespace", "", LEASE.namespace)) is None:
             await user.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": LEASE.namespace}})
         environment = {
             "AGENTMEMORY_ROLE": "all",
             "LEADERSHIP_KAFKA": server.url,
+            "LEADERSHIP_S3": store.url,
             "LEADERSHIP_TIMING": json.dumps(asdict(TIMING)),
             "LEADERSHIP_PACE": json.dumps(asdict(PACE)),
         }
@@ -150,7 +155,7 @@ async def opened(
         for name in ("one", "two"):
             proxy = await stack.enter_async_context(await make_proxy())
             replicas.append(Replica(name, proxy, folder, environment))
-        scene = Scene(replicas[0], replicas[1], server, user)
+        scene = Scene(replicas[0], replicas[1], server, store, user)
         for replica in replicas:
             stack.push_async_callback(replica.stop)
             replica.start()

@@ -8,7 +8,7 @@ from agentmemory.core.key import Key
 from agentmemory.engines.handover import SECRET
 from tests.faultproxy import Match
 
-from .land import KafkaWrite, Land
+from .land import KafkaWrite, Land, StoreWrite
 
 Act = Callable[[Land], Awaitable[Any]]
 
@@ -24,9 +24,12 @@ class Story:
     """
 
     name: str
-    held: Callable[[Land], Match | KafkaWrite]
+    held: Callable[[Land], Match | KafkaWrite | StoreWrite]
     deed: Act
     meanwhile: Act = _nothing
+    begin: Act = Land.begin
+    told: str = ""
+    """An Event by which users hear that what arrived late was mended."""
 
     def __str__(self) -> str:
         return self.name
@@ -42,6 +45,10 @@ def _edit(kind: str, name: str, **spec: Any) -> Act:
 
 def _delete(kind: str, name: str) -> Act:
     return lambda land: land.delete(kind, name)
+
+
+def _delete_later(kind: str, name: str) -> Act:
+    return lambda land: land.delete_later(kind, name)
 
 
 def _recreate(kind: str, name: str, make: Callable[[Land], Any]) -> Act:
@@ -293,6 +300,75 @@ BY_NAME_ALONE = {
         _put(_second),
         _delete("MemoryClient", "two"),
     ): ["user TAG.agents.two is too much"],
+}
+
+
+def _on_buckets(name: str, method: str, bucket: str, deed: Act, meanwhile: Act = _nothing, told: str = "") -> Story:
+    return Story(name, lambda land: land.stored(method, bucket), deed, meanwhile, Land.begin_with_buckets, told)
+
+
+def _extra(land: Land) -> Any:
+    return land.bucket("extra")
+
+
+def _plain_one(land: Land) -> Any:
+    return land.bucket("plain")
+
+
+async def _delete_what_is_full(land: Land) -> None:
+    land.s3.buckets[f"{land.tag}-full"].objects |= {"one", "two"}
+    await land.delete_later("MemoryBucket", "full")
+
+
+MENDED = "DriftRepaired"
+OWN_KEY: dict[str, Any] = {"type": "SSE-KMS", "kmsKeyId": "alias/memory"}
+NETWORK = {"sourceCidrs": ["10.0.0.0/8"], "breakGlassPrincipals": ["arn:aws:iam::111122223333:role/rescue"]}
+
+IN_S3 = [
+    _on_buckets("create bucket", "create", "extra", _put(_extra)),
+    _on_buckets("tag", "put_tags", "extra", _put(_extra)),
+    _on_buckets(
+        "create bucket, then recreated", "create", "extra", _put(_extra), _recreate("MemoryBucket", "extra", _extra)
+    ),
+    _on_buckets("encryption", "put_encryption", "plain", _edit("MemoryBucket", "plain", encryption=OWN_KEY)),
+    _on_buckets(
+        "encryption, then changed back",
+        "put_encryption",
+        "plain",
+        _edit("MemoryBucket", "plain", encryption=OWN_KEY),
+        _edit("MemoryBucket", "plain", encryption=None),
+        MENDED,
+    ),
+    # The first of its writes is a trial of the server's conditions.
+    _on_buckets("policy", "put_policy", "plain", _edit("MemoryBucket", "plain", policy=NETWORK), told=MENDED),
+    _on_buckets(
+        "policy, then changed back",
+        "put_policy",
+        "plain",
+        _edit("MemoryBucket", "plain", policy=NETWORK),
+        _edit("MemoryBucket", "plain", policy=None),
+        MENDED,
+    ),
+    _on_buckets("delete bucket", "delete", "plain", _delete_later("MemoryBucket", "plain")),
+    _on_buckets("delete contents", "delete_some", "full", _delete_what_is_full),
+    _on_buckets("delete contents, then the bucket", "delete", "full", _delete_what_is_full),
+]
+
+# As in Kafka: S3 knows buckets and their parts by the bucket's name alone.
+BY_NAME_IN_S3 = {
+    _on_buckets("create bucket, then deleted", "create", "extra", _put(_extra), _delete("MemoryBucket", "extra")): [
+        "bucket TAG-extra is too much"
+    ],
+    _on_buckets("tag, then recreated", "put_tags", "extra", _put(_extra), _recreate("MemoryBucket", "extra", _extra)): [
+        "x"
+    ],
+    _on_buckets(
+        "delete bucket, then recreated",
+        "delete",
+        "plain",
+        _delete_later("MemoryBucket", "plain"),
+        lambda land: land.put(_plain_one(land)),
+    ): ["bucket TAG-plain is missing"],
 }
 
 # Without those whose Secrets a garbage collector has to take along: a bare apiserver has none.
