@@ -29,8 +29,8 @@ SHORT = 6.0
 
 def whole(tiered: Tiered, *runs: str) -> None:
     """Every record of these runs is read back, byte for byte."""
-    for run in runs:
-        found = tiered.read(run)
+    for run, reader in [(run, tiered.history("read", run)) for run in runs]:
+        found = reader.result()
         assert (found["read"], found["different"]) == (RECORDS, []), f"run {run}: {found}"
 
 

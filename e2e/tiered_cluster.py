@@ -112,7 +112,8 @@ class Tiered:
         written = self.history("write", run, "--oldest", str(oldest), "--span", str(SPAN)).result()
         return int(written["acknowledged"])
 
-    def read(self, run: str, seconds: float = 60) -> Object:
+    def read(self, run: str, seconds: float) -> Object:
+        """What is found of a run in so long."""
         return self.history("read", run, "--seconds", str(seconds)).result()
 
     def segments(self, broker: str) -> list[int]:
