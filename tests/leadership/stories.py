@@ -354,13 +354,14 @@ IN_S3 = [
     _on_buckets("delete contents, then the bucket", "delete", "full", _delete_what_is_full),
 ]
 
-# As in Kafka: S3 knows buckets and their parts by the bucket's name alone.
+# As in Kafka: S3 knows buckets and their parts by the bucket's name alone. It deletes none that has something in it.
 BY_NAME_IN_S3 = {
     _on_buckets("create bucket, then deleted", "create", "extra", _put(_extra), _delete("MemoryBucket", "extra")): [
         "bucket TAG-extra is too much"
     ],
     _on_buckets("tag, then recreated", "put_tags", "extra", _put(_extra), _recreate("MemoryBucket", "extra", _extra)): [
-        "x"
+        "bucket TAG-extra tags agentmemory.dev/uid",
+        "MemoryBucket/p-TAG/extra status",
     ],
     _on_buckets(
         "delete bucket, then recreated",
@@ -368,7 +369,7 @@ BY_NAME_IN_S3 = {
         "plain",
         _delete_later("MemoryBucket", "plain"),
         lambda land: land.put(_plain_one(land)),
-    ): ["bucket TAG-plain is missing"],
+    ): ["bucket TAG-plain is missing", "MemoryBucket/p-TAG/plain status", "Event/p-TAG/plain/BucketLost"],
 }
 
 # Without those whose Secrets a garbage collector has to take along: a bare apiserver has none.

@@ -21,7 +21,7 @@ async def test_what_has_no_means_to_refuse(scene: Scene, known: dict[Story, list
     """The limit of the promise, exactly: what is left over when all of this comes together.
 
     A process is stopped between its look at the Lease and the arrival of a write that makes something by name; another
-    leads; the user gives the thing up, and only then the write arrives. Nothing that was there is lost.
+    leads; the user gives the thing up, and only then the write arrives. No record and no object that was there is lost.
     """
     play = Play(scene, list(known))
     await play.run()

@@ -20,6 +20,8 @@ MOST = 400
 """No step has so many occasions."""
 AMONG = 12
 """In CI one of so many first places of a step in which nodes are made is tried; `make perturb` tries all."""
+SPARSE, ONE_IN = ("automq-", "tiered-"), 4
+"""Of these scenarios CI tries one in so many steps and faults: most of what they write others write too."""
 WHOLE = frozenset({"off"})
 """Faults that are not at one place and cost little."""
 
@@ -163,10 +165,13 @@ def unequal(wanted: Counter[tuple[str, str]], found: Counter[tuple[str, str]]) -
 
 
 def places(where: Coordinates, *, full: bool) -> range:
-    """Every k; where nodes are made, which takes long, one of the first places alone unless `full`."""
+    """Every k; where nodes are made, which takes long, one of the first places alone unless `full`, or none."""
+    chosen = zlib.crc32(str(where).encode())
+    if not full and where.scenario.startswith(SPARSE) and chosen // AMONG % ONE_IN:
+        return range(0)
     if full or SCENARIOS[where.scenario].land == "team" or where.fault in WHOLE:
         return range(1, MOST)
-    first = 1 if where.fault in ("busy", "slow", "deaf") else 1 + zlib.crc32(str(where).encode()) % AMONG
+    first = 1 if where.fault in ("busy", "slow", "deaf") else 1 + chosen % AMONG
     return range(first, first + 1)
 
 
