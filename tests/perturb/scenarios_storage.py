@@ -41,7 +41,11 @@ def automq(**spec: Any) -> Object:
 def tiered(**spec: Any) -> Object:
     """A cluster whose old segments go to a bucket."""
     asked = {"bucketRef": {"name": "mem-data"}} | spec.pop("tiering", {})
-    fixed = {"image": "example/kafka-tiered:1", "controllers": ONE, "replication": {"factor": 2, "minInSync": 1}}
+    fixed: Object = {
+        "image": "example/kafka-tiered:1",
+        "controllers": ONE,
+        "replication": {"factor": 2, "minInSync": 1},
+    }
     return stage.cluster(engine="kafka-tiered", tiering=asked, **fixed, **spec)
 
 
