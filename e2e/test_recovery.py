@@ -56,6 +56,7 @@ def test_old_segments_leave_the_volumes_and_outlive_a_broker(cluster: Cluster, t
     read = time.monotonic() - killed
     until(lambda: tiered.claim(lost) not in ("", claim), 90, lambda: "no volume is made anew")
     until(lambda: tiered.uids().get(lost) not in (None, before[lost]), 60, lambda: "no pod is made again")
+    until(lambda: tiered.serves(lost), 120, lambda: f"{lost} is not in service again")
     tiered.ready()
     ready = time.monotonic() - killed
     assert {name for name, uid in tiered.uids().items() if uid != before[name]} == {lost}

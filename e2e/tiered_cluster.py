@@ -13,6 +13,7 @@ from e2e import agents
 from e2e.agents import HISTORY, AgentPod
 from e2e.buckets import Bucket
 from e2e.clusters import Cluster
+from e2e.demo.story import ready_container
 from e2e.kubectl import Kubectl, condition_of, until
 from e2e.objectstore import ObjectStoreServer
 from e2e.stand.tiered import image
@@ -91,6 +92,11 @@ class Tiered:
         """Of the pods of all nodes."""
         found = self.kubectl.list("pod", NAMESPACE, "agentmemory.dev/cluster=agents")
         return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in found}
+
+    def serves(self, node: str) -> bool:
+        """Whether a node's pod is ready, which a broker's is once the controllers have unfenced it."""
+        pod = self.kubectl.get("pod", node, NAMESPACE)
+        return pod is not None and ready_container(pod)
 
     def claim(self, node: str) -> str:
         """The uid of a node's volume claim, "" when there is none."""
