@@ -64,11 +64,11 @@ def plan() -> list[Part]:
             after=("unit", "check"),
         ),
         Part("e2e", [*pytest("e2e"), *told], needs=("build",), after=("integration",)),
-        # Nothing but CPU, and no hurry: it takes what the stand leaves over.
+        # Nothing but CPU, and no hurry: it takes what servers that start and the stand leave over.
         Part(
             "perturb",
             ["nice", "-n", "19", *pytest("tests/perturb", "-m", "not integration and not kafka", "-n", "2")],
-            after=("integration",),
+            after=("unit", "check"),
         ),
     ]
 
