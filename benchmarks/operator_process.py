@@ -62,7 +62,7 @@ class Pool(FakePool):
         super().__init__(kafka)
 
     async def get(self, cluster: Key, credentials: Credentials, *, apart: bool = False) -> FakeAdmin:
-        await super().get(cluster, credentials)
+        await super().get(cluster, credentials, apart=apart)
         return Admin(self.kafka, credentials)
 
     async def close(self) -> None:
