@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -19,7 +19,7 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._open: dict[aiohttp.client_proto.ResponseHandler, asyncio.BaseTransport] = {}
+        self._open: dict[aiohttp.client_proto.ResponseHandler, asyncio.WriteTransport] = {}
 
     async def connect(self, *args: Any, **options: Any) -> aiohttp.connector.Connection:
         """As TCPConnector does."""
@@ -28,7 +28,8 @@ class Connector(aiohttp.TCPConnector):
         if protocol is not None and transport is not None and protocol not in self._open:
             ended = protocol.closed
             if ended is not None:
-                self._open[protocol] = transport
+                # Not to be checked: uvloop's transports are no subclasses of asyncio's.
+                self._open[protocol] = cast(asyncio.WriteTransport, transport)
                 ended.add_done_callback(partial(self._forget, protocol))
         return connection
 
@@ -36,7 +37,6 @@ class Connector(aiohttp.TCPConnector):
         """As TCPConnector does; connections that still say goodbye are aborted. Returns when all have ended."""
         await super().close(**options)
         for transport in self._open.values():
-            assert isinstance(transport, asyncio.WriteTransport)
             transport.abort()
         ends = [protocol.closed for protocol in self._open]
         waited = [end for end in ends if end is not None]
