@@ -1,6 +1,7 @@
 """Brokers that hold nothing leave one by one: order, refusals, a change of mind, a process that dies anywhere."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -197,6 +198,25 @@ async def test_a_change_of_mind_while_kafka_does_not_answer(world: World) -> Non
     assert stage.pods() == before
     assert stage.kafka.excluded == set()
     assert world.condition(POOL_KEY)["reason"] == "Ready"
+
+
+async def test_missed_news_of_its_last_objects_does_not_call_it_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = set_stage(world)
+    await rise_and_age(stage)
+    bring = world.feed.event
+
+    def hard_of_hearing(kind: str, type_: str | None, obj: dict[str, Any]) -> None:
+        if (kind, type_) != ("ConfigMap", "DELETED"):
+            bring(kind, type_, obj)
+
+    monkeypatch.setattr(world.feed, "event", hard_of_hearing)
+    await scale(stage, 2, within=60)
+    world.fake.requests.clear()
+    await world.resync(within=60)
+    assert world.fake.requests.of("create", "Pod") == []
+    assert objects_of(world, 1002) == []
 
 
 async def test_growing_after_it_has_stopped_takes_another_id(world: World) -> None:

@@ -203,7 +203,11 @@ class Retirer:
         if live is None or not (kind == "PersistentVolumeClaim" or is_owned(live, self._world.owner.uid)):
             return
         log.info("delete", object=str(key))
-        await self._tools.kube.delete(key, uid=live["metadata"]["uid"])
+        uid = live["metadata"]["uid"]
+        await self._tools.kube.delete(key, uid=uid)
+        if kind != "PersistentVolumeClaim":  # which stays for a while
+            # The mark goes with the Service: what is still known of the broker without it would call it back.
+            self._tools.store.drop(key, uid)
 
     def _key(self, kind: str, node_id: int) -> Key:
         return Key(kind, self._world.key.namespace, self._world.node(node_id).name)
