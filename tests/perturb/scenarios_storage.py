@@ -64,7 +64,12 @@ def _moved(kafka: FakeKafka) -> None:
 
 
 AUTOMQ = (
-    Scenario("automq-create", RISEN[:1], land="shared"),
+    Scenario(
+        "automq-create",
+        (put("pool", brokers()), put("cluster", *BUCKETS, automq())),
+        land="shared",
+        fresh={"cluster": RISEN[:1]},
+    ),
     Scenario(
         "automq-edit",
         (edit("low-latency", MEM, {"objectStorage": {"latencyClass": "Low"}}),),
@@ -144,7 +149,12 @@ AUTOMQ = (
 )
 
 KAFKA_TIERED = (
-    Scenario("tiered-create", TIERED, land="nodes"),
+    Scenario(
+        "tiered-create",
+        (put("pool", brokers()), put("cluster", *BUCKETS[:2], tiered())),
+        land="nodes",
+        fresh={"cluster": TIERED},
+    ),
     Scenario(
         "tiered-edit",
         (edit("larger-chunks", MEM, {"tiering": {"properties": {"chunk.size": "1048576"}}}),),
