@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from kubernetes.aio.client import Configuration
 
 from agentmemory.core.key import Key
@@ -38,7 +39,7 @@ async def until_none_is_left(front: TlsFront) -> None:
     await until(lambda: front.accepted and front.ended == front.accepted)
 
 
-async def test_a_stream_that_was_left(front: TlsFront) -> None:
+async def leave_a_stream(front: TlsFront) -> None:
     client = KubeClient(front.configuration())
     events = client.watch("ConfigMap", "memory", "1")
     await anext(events)
@@ -47,6 +48,22 @@ async def test_a_stream_that_was_left(front: TlsFront) -> None:
     assert front.ended == 0, "its server has not answered the goodbye"
     await client.close()
     await until_none_is_left(front)
+
+
+async def test_a_stream_that_was_left(front: TlsFront) -> None:
+    await leave_a_stream(front)
+
+
+def test_the_same_on_the_operators_own_loop(tmp_path: Path) -> None:
+    async def served() -> None:
+        async with FakeKube() as fake:
+            fake.cluster.namespace("memory")
+            fake.cluster.create(config_map("memory", "a"))
+            with TlsFront(fake.url, tmp_path) as front:
+                await leave_a_stream(front)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(served())
 
 
 async def test_kopfs_streams(front: TlsFront) -> None:
