@@ -72,9 +72,8 @@ async def test_soon_after_a_call_it_collects_for_a_moment(monkeypatch: pytest.Mo
 async def test_at_a_high_rate_it_collects_for_longer_or_until_a_call_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merger_module, "_BUSY", 3600.0)
     monkeypatch.setattr(merger_module, "MANY", 5)
-    monkeypatch.setattr(merger_module, "LONGER", 3600.0)
     remote = Remote()
-    merger = Merger(remote, most=4, linger=0.0)
+    merger = Merger(remote, most=4, linger=0.0, longer=3600.0)
     await merger.ask({"a": 1})
     await merger.ask({"b": 1, "c": 1})
     assert remote.calls == [{"a": 1}, {"b": 1, "c": 1}], "three items within a second are no high rate"
@@ -90,9 +89,8 @@ async def test_at_a_high_rate_it_collects_for_longer_or_until_a_call_is_full(mon
 
 async def test_a_second_later_the_rate_is_low_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merger_module, "_BUSY", 3600.0)
-    monkeypatch.setattr(merger_module, "LONGER", 3600.0)
     remote = Remote()
-    merger = Merger(remote, linger=0.0)
+    merger = Merger(remote, linger=0.0, longer=3600.0)
     loop = asyncio.get_running_loop()
     await merger.ask({str(number): 1 for number in range(merger_module.MANY)})
     later = loop.time() + 1.01

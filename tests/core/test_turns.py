@@ -49,3 +49,21 @@ async def test_later_ones_have_their_turn_too() -> None:
     turns = Turns(at_once=1)
     for _ in range(3):
         await asyncio.wait_for(asyncio.gather(turns.take(), turns.take()), 5)
+
+
+async def test_while_users_wait_there_is_a_pause_between_two_turns() -> None:
+    turns = Turns(at_once=2, pause=3600.0)
+    turns.user_asked()
+    tasks = [asyncio.create_task(turns.take()) for _ in range(3)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [task.done() for task in tasks] == [True, True, False]
+    tasks[2].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_pause_ends() -> None:
+    turns = Turns(at_once=1, pause=0.01)
+    turns.user_asked()
+    await asyncio.wait_for(asyncio.gather(*(turns.take() for _ in range(3))), 5)
+    assert not turns._is_scheduled

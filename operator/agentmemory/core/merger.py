@@ -50,10 +50,13 @@ class Merger(Generic[K, V, R]):
         *,
         most: int = MOST,
         linger: float = LINGER,
+        longer: float = LONGER,
     ) -> None:
+        """`most`: items in one call. Seconds to collect for: `linger`, and `longer` at a high rate."""
         self._call = call
         self._most = most
         self._linger = linger
+        self._longer = max(longer, linger)
         self._waiting: deque[_Batch[K, V, R]] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._busy_until = float("-inf")
@@ -116,7 +119,7 @@ class Merger(Generic[K, V, R]):
         many = sum(count for _, count in self._came) >= MANY
         self._full.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(LONGER, self._linger) if many else self._linger):
+            async with asyncio.timeout(self._longer if many else self._linger):
                 await self._full.wait()
 
     def _is_full(self) -> bool:

@@ -23,6 +23,8 @@ from agentmemory.families.topics import Topics
 from agentmemory.kafka.model import NewTopicSpec
 from agentmemory.kube.errors import NotLeading
 
+INSTALLED = 1.0
+"""Seconds for which the needs of an installation of hundreds are collected: see `core.merger` for what that saves."""
 REPLAYED = 128
 """Topics of a replay in one look: half of the workers wait for Kafka while what the other half saw is judged."""
 
@@ -53,7 +55,7 @@ class _Lanes:
         self._leading = leading
         self._breaker = breaker
         self.observe: Merger[str, None, Seen | OperatorError] = Merger(self._observe, most=looks)
-        self.meet: Merger[str, _Need, _Met] = Merger(self._meet)
+        self.meet: Merger[str, _Need, _Met] = Merger(self._meet, longer=INSTALLED)
         self.delete: Merger[str, None, OperatorError | None] = Merger(self._delete)
 
     async def _observe(self, names: Mapping[str, None]) -> Mapping[str, Seen | OperatorError]:
@@ -113,6 +115,8 @@ class BatchedTopics:
     def _of(self, cluster: Key) -> _Lanes:
         # A handful of clusters in a process's life: what is kept of one that is gone is next to nothing.
         urgent = URGENT.get()
+        if urgent:
+            self._turns.user_asked()
         lanes = self._lanes.get((cluster, urgent))
         if lanes is None:
             looks = MOST if urgent else REPLAYED
