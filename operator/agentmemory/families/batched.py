@@ -23,8 +23,6 @@ from agentmemory.families.topics import Topics
 from agentmemory.kafka.model import NewTopicSpec
 from agentmemory.kube.errors import NotLeading
 
-INSTALLED = 1.0
-"""Seconds for which the needs of an installation of hundreds are collected: see `core.merger` for what that saves."""
 REPLAYED = 128
 """Topics of a replay in one look: half of the workers wait for Kafka while what the other half saw is judged."""
 
@@ -55,7 +53,7 @@ class _Lanes:
         self._leading = leading
         self._breaker = breaker
         self.observe: Merger[str, None, Seen | OperatorError] = Merger(self._observe, most=looks)
-        self.meet: Merger[str, _Need, _Met] = Merger(self._meet, longer=INSTALLED)
+        self.meet: Merger[str, _Need, _Met] = Merger(self._meet)
         self.delete: Merger[str, None, OperatorError | None] = Merger(self._delete)
 
     async def _observe(self, names: Mapping[str, None]) -> Mapping[str, Seen | OperatorError]:
