@@ -70,6 +70,14 @@ async def test_a_status_for_what_is_gone_is_dropped(kube: KubeClient, store: Sto
     assert not await write_status(kube, store, owner, {"observedGeneration": 1})
 
 
+async def test_what_a_status_write_finds_gone_is_forgotten(kube: KubeClient, store: Store, owner: Object) -> None:
+    """The watch never said so: a reconcile that goes on would make things for it, which are collected, without end."""
+    store.put(owner)
+    await kube.delete(key_of(owner))
+    assert not await write_status(kube, store, owner, {"ready": True})
+    assert store.get(key_of(owner)) is None
+
+
 async def test_ensure_creates_updates_and_leaves_alone(kube: KubeClient, store: Store, owner: Object) -> None:
     uid = owner["metadata"]["uid"]
     wanted = child(owner)

@@ -22,7 +22,15 @@ class Known:
         return bool(re.match(self.where, where) and re.search(self.line, line))
 
 
-KNOWN: tuple[Known, ...] = ()
+KNOWN: tuple[Known, ...] = (
+    Known(
+        "When nothing tells that a cluster was deleted, what the collector takes is made once more, until the first "
+        "status write finds the cluster gone; then the collector takes that too.",
+        r"(nodes|automq|tiered)-recreate/gone/dropped/",
+        r"^effects: (created|deleted) (ConfigMap|Pod|PodDisruptionBudget|Secret|Service)/data/mem-",
+        "nodes-recreate/gone/dropped/11",
+    ),
+)
 
 
 def unknown(where: str, lines: list[str]) -> list[str]:

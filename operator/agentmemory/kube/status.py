@@ -43,6 +43,8 @@ async def write_status(kube: KubeClient, store: Store, obj: Object, status: Obje
         await _tell_otherwise(kube, store, obj, status, refused)
         return False
     if written is None:
+        # Gone, and the watch has not said so: what is made for it now would be collected and made again without end.
+        store.drop(key_of(obj), metadata.get("uid"))
         return False
     store.put(written)
     return True
