@@ -48,12 +48,16 @@ def pytest(*args: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", "--durations=5", *args]
 
 
+FAST = "not integration and not kafka"
+LEADERS = "tests/leadership/test_two_leaders.py"
+
+
 def plan() -> list[Part]:
     coverage = ["--cov=agentmemory", "--cov-branch", "--cov-report=", "-n", "2"]
     told = ["-p", "no:cacheprovider", "-vv", "--durations=12"]
     return [
         Part("build", [sys.executable, "-m", "e2e.stand", "build"]),
-        Part("unit", pytest("tests", "--ignore=tests/perturb", "-m", "not integration and not kafka", *coverage)),
+        Part("unit", pytest("tests", "--ignore=tests/perturb", f"--ignore={LEADERS}", "-m", FAST, *coverage)),
         Part("check", [sys.executable, "scripts/check.py"], after=("unit",)),
         Part("coverage", [sys.executable, "scripts/coverage_gate.py"], needs=("unit",)),
         # Two control planes and two Kafkas side by side: most of this is waiting. A file's tests share theirs.
@@ -67,9 +71,11 @@ def plan() -> list[Part]:
         # Nothing but CPU, and no hurry: it takes what servers that start and the stand leave over.
         Part(
             "perturb",
-            ["nice", "-n", "19", *pytest("tests/perturb", "-m", "not integration and not kafka", "-n", "2")],
+            ["nice", "-n", "19", *pytest("tests/perturb", "-m", FAST, "-n", "2")],
             after=("unit", "check"),
         ),
+        # Minutes of waiting for Leases to run out, in processes of their own.
+        Part("leaders", pytest(LEADERS, "-m", FAST, "-n", "3"), after=("integration",)),
     ]
 
 
