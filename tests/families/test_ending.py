@@ -46,6 +46,23 @@ async def test_delete_takes_the_topics_by_id_and_ends(world: World, kafka: FakeK
     assert set(call.items) == ids
 
 
+async def test_a_topic_that_no_broker_lists_yet_goes_too(world: World, kafka: FakeKafka) -> None:
+    """Seen on a busy Kafka: a second after its creation a broker did not list a topic, and it was left behind."""
+    kafka.topics[EVENTS].hidden = 1
+    world.delete(FAMILY_KEY)
+    await world.run_until_quiet()
+    assert world.find(FAMILY_KEY) is None
+    assert others(kafka) == ["support.agents.trail-2.events"]
+
+
+async def test_a_topic_that_somebody_deleted_holds_up_nothing(world: World, kafka: FakeKafka) -> None:
+    del kafka.topics[EVENTS]
+    world.delete(FAMILY_KEY)
+    await world.run_until_quiet()
+    assert world.find(FAMILY_KEY) is None
+    assert others(kafka) == ["support.agents.trail-2.events"]
+
+
 async def test_retain_has_no_finalizer_and_keeps_its_topics(world: World, kafka: FakeKafka) -> None:
     world.edit(FAMILY_KEY, {"spec": {"deletionPolicy": "Retain"}})
     await world.run_until_quiet()

@@ -163,6 +163,8 @@ async def test_what_is_refused_here_kafka_would_refuse(kafka: TieredKafka, admin
 
 
 async def configs(admin: KafkaAdmin, name: str) -> dict[str, str]:
-    found = (await admin.describe_configs([name], TIERED_KEYS))[name]
+    """Of a new topic a broker knows nothing for some moments."""
+    answer = await eventually(partial(admin.describe_configs, [name], TIERED_KEYS), lambda seen: name in seen)
+    found = answer[name]
     assert isinstance(found, dict)
     return found

@@ -12,7 +12,7 @@ class RemotePool:
     def __init__(self, url: str, replica: str) -> None:
         self._line = Line(url, replica)
 
-    async def get(self, cluster: Key, credentials: Credentials) -> Remote:
+    async def get(self, cluster: Key, credentials: Credentials, *, apart: bool = False) -> Remote:
         """Every method of KafkaAdmin; every cluster is the one that the server has."""
         return Remote(self._line, credentials)
 

@@ -4,7 +4,7 @@ By topic id, after a fresh look at the object and the Lease: a process that was 
 harm, since a topic that was made anew meanwhile has another id. In turn: see pace.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
@@ -74,17 +74,18 @@ class Ending:
         key, cluster = key_of(obj), world.frame.cluster_key
         names = [*world.topic_names().values(), *world.left_over().values()]
         answer = await self._topics.observe(cluster, names)
-        seen = {name: found for name, found in answer.items() if isinstance(found, Seen)}
+        there = {name: found for name, found in answer.items() if isinstance(found, Seen)}
+        there |= _unlisted(world, names, answer)
         errors = [found for found in answer.values() if isinstance(found, OperatorError)]
-        if seen:
-            if (turn := self._pace.turn(cluster, key, partitions(seen))) is not None:
+        if there:
+            if (turn := self._pace.turn(cluster, key, partitions(there))) is not None:
                 return turn
             await confirm_ending(self._context.kube, obj)
-            ids = {name: found.topic_id for name, found in seen.items()}
+            ids = {name: found.topic_id for name, found in there.items()}
             errors += (await self._delete(cluster, ids)).values()
         if errors:
             raise errors[0]
-        log.info("deleted topics", key=str(key), topics=list(seen))
+        log.info("deleted topics", key=str(key), topics=list(there))
         return None
 
     async def _delete(self, cluster: Key, ids: Mapping[str, str]) -> dict[str, OperatorError]:
@@ -93,3 +94,15 @@ class Ending:
         results = await self._topics.delete(cluster, list(ids.values()))
         found = {name: results.get(topic_id) for name, topic_id in ids.items()}
         return {name: error for name, error in found.items() if error is not None}
+
+
+def _unlisted(world: World, names: Collection[str], answer: Collection[str]) -> dict[str, Seen]:
+    """Topics that the status records and no broker lists: gone, or so new that the brokers have not heard of them.
+
+    The controller knows which, and takes the deletion of an id that is gone for done.
+    """
+    return {
+        topic.topic_name: Seen(topic.topic_id, topic.partitions, {})
+        for topic in world.family.status.topics
+        if topic.topic_id and topic.topic_name in names and topic.topic_name not in answer
+    }
