@@ -7,6 +7,7 @@ made. A test that needs one would wait with them.
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 from e2e.clusters import Cluster
 from e2e.demo.story import PLATFORM, TEAM, Story
@@ -35,6 +36,25 @@ def test_the_api_server_goes_away_for_a_minute(cluster: Cluster, kubectl: Kubect
         kubectl.delete("topicfamily", "after-outage", TEAM)
 
 
-def test_nothing_is_written_for_a_minute(cluster: Cluster, story: Story) -> None:
-    settle(cluster)
-    assert watch_for(cluster, 60.0) == []
+def test_nothing_is_written_for_a_minute(cluster: Cluster, kubectl: Kubectl, story: Story) -> None:
+    """A pod that stops or begins to be ready is news, to be told: then the minute was none of rest, and is repeated."""
+    for _ in range(3):
+        settle(cluster)
+        began = datetime.now(UTC).replace(microsecond=0)
+        written = watch_for(cluster, 60.0)
+        if not pods_that_changed(kubectl, PLATFORM, began):
+            break
+    assert written == []
+
+
+def pods_that_changed(kubectl: Kubectl, namespace: str, since: datetime) -> list[str]:
+    """Pods of which a condition has changed since then."""
+    return [
+        pod["metadata"]["name"]
+        for pod in kubectl.list("pod", namespace)
+        if any(
+            datetime.fromisoformat(condition["lastTransitionTime"]) >= since
+            for condition in pod["status"].get("conditions") or ()
+            if condition.get("lastTransitionTime")
+        )
+    ]

@@ -74,8 +74,8 @@ def plan() -> list[Part]:
             ["nice", "-n", "19", *pytest("tests/perturb", "-m", FAST, "-n", "2")],
             after=("unit", "check"),
         ),
-        # Minutes of waiting for Leases to run out, in processes of their own.
-        Part("leaders", pytest(LEADERS, "-m", FAST, "-n", "3"), after=("integration",)),
+        # Two minutes of waiting for Leases to run out; what else runs would let them run out too early.
+        Part("leaders", pytest(LEADERS, "-m", FAST, "-n", "3"), after=("e2e", "perturb")),
     ]
 
 
