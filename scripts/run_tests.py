@@ -1,7 +1,8 @@
 """Runs every test of the project, slow preparations side by side with what does not need them.
 
 The seconds of each part are printed and written to build/test-parts.json; each part's whole output is in
-build/logs/<part>.log. The last lines are pytest's own summaries.
+build/logs/<part>.log. The last lines are pytest's own summaries and
+the names of the tests that failed.
 """
 
 from __future__ import annotations

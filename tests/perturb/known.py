@@ -27,7 +27,8 @@ KNOWN: tuple[Known, ...] = (
         "When nothing tells that a cluster was deleted, what the collector takes is made once more, until the first "
         "status write finds the cluster gone; then the collector takes that too.",
         r"(nodes|automq|tiered)-recreate/gone/dropped/",
-        r"^effects: (created|deleted) (ConfigMap|Pod|PodDisruptionBudget|Secret|Service)/data/mem-",
+        r"^effects: (created|deleted) (ConfigMap|Pod|PodDisruptionBudget|Secret|Service)/data/mem-\S+ "
+        r"(1 times, wanted 0|2 times, wanted 1)$",
         "nodes-recreate/gone/dropped/11",
     ),
 )

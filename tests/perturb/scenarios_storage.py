@@ -7,7 +7,7 @@ from tests.buckets import worlds as bucket_worlds
 from tests.engines import stage
 from tests.fakekafka import FakeKafka
 
-from .user import Object, Scenario, delete, edit, in_kafka, put, scale, wait
+from .user import Object, Scenario, Step, delete, edit, in_kafka, put, scale, wait
 
 MEM, POOL = stage.CLUSTER_KEY, stage.POOL_KEY
 SPACE = stage.NAMESPACE
@@ -63,6 +63,15 @@ def _moved(kafka: FakeKafka) -> None:
     kafka.finish_moves()
 
 
+def recreated(cluster: Object) -> tuple[Step, ...]:
+    """The cluster goes and comes back; volumes of the one before are taken over when somebody says so."""
+    return (
+        delete("gone", POOL, MEM),
+        put("refused", cluster, brokers()),
+        edit("adopted", MEM, annotations={ADOPT_VOLUMES: "true"}),
+    )
+
+
 AUTOMQ = (
     Scenario(
         "automq-create",
@@ -81,11 +90,7 @@ AUTOMQ = (
     ),
     Scenario(
         "automq-recreate",
-        (
-            delete("gone", POOL, MEM),
-            put("refused", automq(), brokers()),
-            edit("adopted", MEM, annotations={ADOPT_VOLUMES: "true"}),
-        ),
+        recreated(automq()),
         given=RISEN,
         land="shared",
     ),
@@ -178,11 +183,7 @@ KAFKA_TIERED = (
     ),
     Scenario(
         "tiered-recreate",
-        (
-            delete("gone", POOL, MEM),
-            put("refused", tiered(), brokers()),
-            edit("adopted", MEM, annotations={ADOPT_VOLUMES: "true"}),
-        ),
+        recreated(tiered()),
         given=TIERED,
         land="nodes",
     ),

@@ -7,6 +7,7 @@ A key is in exactly one of these states (running may be combined with one pendin
                                         └─────────────────┘
 
 Some workers may take USER keys only (`least`), so that one is free whatever the others wait for.
+
 Order: USER before CHILD before RESYNC, first in first out within one priority. So that nothing starves, every
 `share`-th take goes to the key that waits longest, once it waited `patience` seconds: whatever the load, the oldest
 key waits at most `patience` plus `share` times the work that stood before it, and a user's edit still gets the other
