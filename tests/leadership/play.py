@@ -17,6 +17,8 @@ from .waiting import PATIENCE, until
 
 THE_END = "in the end"
 READS = ("describe", "look", "is_empty")
+# So many looks in a row that show the same are a silence.
+SILENT = 8
 Pictures = dict[str, dict[str, Any]]
 
 
@@ -58,7 +60,7 @@ class Play:
 
         self._clock("second leader")
         await self._let_arrive(first, gates)
-        mark = len(scene.kafka.calls), len(scene.store.calls), len(first.proxy.records)
+        mark = *self._outside(), len(first.proxy.records)
         await self._comes_back(first)
         self._check_silence(first, *mark)
         found = await scene.at_rest(self._rough)
@@ -74,17 +76,32 @@ class Play:
         await asyncio.gather(*(getattr(story, act)(land) for story, land in acts))
 
     async def _stop_in_the_middle(self, first: Replica) -> list[Gate]:
-        gates = []
-        for story, land in zip(self._stories, self._rough, strict=True):
-            gates.append(self._hold(first, story.held(land)))
-        await self._each("deed", self._rough)
-        for story, gate in zip(self._stories, gates, strict=True):
-            try:
-                await gate.arrived(seconds=PATIENCE)
-            except TimeoutError:
-                raise AssertionError(f"{story}: the write to hold did not come") from None
+        scenes = [*zip(self._stories, self._rough, strict=True)]
+        gates = [self._hold(first, story.held(land)) for story, land in scenes]
+        for shared in (False, True):
+            wave = [(*scene, gate) for scene, gate in zip(scenes, gates, strict=True) if scene[0].shared is shared]
+            await asyncio.gather(*(story.deed(land) for story, land, _ in wave))
+            for story, _, gate in wave:
+                try:
+                    await gate.arrived(seconds=PATIENCE)
+                except TimeoutError:
+                    raise AssertionError(f"{story}: the write to hold did not come") from None
+        await self._nothing_else_under_way(first)
         first.signal(signal.SIGSTOP)
         return gates
+
+    async def _nothing_else_under_way(self, first: Replica) -> None:
+        """A write whose last byte is still to be sent when its sender is stopped would arrive at any time after."""
+        seen: list[tuple[int, int, int]] = []
+
+        async def silent() -> bool:
+            seen.append((first.proxy.counts.writes(but=("Lease",)), *self._outside()))
+            return len(seen) >= SILENT and len(set(seen[-SILENT:])) == 1
+
+        await until("the first leader writes nothing but what is held", silent)
+
+    def _outside(self) -> tuple[int, int]:
+        return len(self._scene.kafka.calls), len(self._scene.store.calls)
 
     def _hold(self, first: Replica, match: Match | KafkaWrite | StoreWrite) -> Gate:
         if isinstance(match, Match):
