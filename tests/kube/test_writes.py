@@ -137,6 +137,22 @@ async def test_ensure_meets_an_object_that_the_store_does_not_know(
     assert await kube.get(key_of(foreign)) == foreign
 
 
+async def test_nothing_is_made_anew_for_an_owner_that_is_gone(kube: KubeClient, store: Store, owner: Object) -> None:
+    """The watch never said so; the collector would take what was made, and it would be made again."""
+    store.mark_synced(owner["kind"])
+    store.put(owner)
+    await write_status(kube, store, owner, {"observedGeneration": 1})
+    made = await ensure(kube, store, child(owner), owner["metadata"]["uid"])
+    await kube.delete(key_of(made))
+    await kube.delete(key_of(owner))
+    with pytest.raises(Transient, match="is gone"):
+        await ensure(kube, store, child(owner), owner["metadata"]["uid"])
+    await kube.create(pool(key_of(owner).namespace))  # another of the same name is not the owner either
+    with pytest.raises(Transient, match="is gone"):
+        await ensure(kube, store, child(owner), owner["metadata"]["uid"])
+    assert await kube.get(key_of(made)) is None
+
+
 async def test_unwatched_kinds_stay_out_of_the_store(kube: KubeClient, store: Store, owner: Object) -> None:
     secret = {**child(owner), "kind": "Secret", "data": {"a": "MQ=="}}
     await ensure(kube, store, secret, owner["metadata"]["uid"])

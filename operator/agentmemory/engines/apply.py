@@ -16,7 +16,7 @@ from agentmemory.engines.pods import PodView
 from agentmemory.engines.shared import Shared
 from agentmemory.kube.client import KubeClient
 from agentmemory.kube.errors import AlreadyExists
-from agentmemory.kube.owned import ensure, is_owned
+from agentmemory.kube.owned import check_owners, ensure, is_owned
 
 Object = dict[str, Any]
 log = structlog.get_logger(__name__)
@@ -80,6 +80,7 @@ async def ensure_claim(tools: Tools, desired: Object) -> Phase | None:
 async def create_pod(tools: Tools, desired: Object, owner_uid: str) -> None:
     """POST; of an existing one only ours is fine. Raises Taken for another's, which is how an id is locked."""
     key = key_of(desired)
+    await check_owners(tools.kube, tools.store, desired)
     try:
         made = await tools.kube.create(desired)
     except AlreadyExists as error:

@@ -13,7 +13,7 @@ import structlog
 
 from agentmemory.api.labels import SPEC_HASH
 from agentmemory.core.errors import Conflict, Transient
-from agentmemory.core.key import key_of
+from agentmemory.core.key import Key, key_of
 from agentmemory.core.router import CURRENT
 from agentmemory.core.store import Store
 from agentmemory.kube.client import KubeClient
@@ -22,6 +22,8 @@ from agentmemory.kube.errors import AlreadyExists
 log = structlog.get_logger(__name__)
 
 Object = dict[str, Any]
+# Seconds until the next look at an object that is gone; a list finds it missing at the latest.
+OWNER_GONE = 10.0
 
 
 def spec_hash(desired: Object) -> str:
@@ -66,6 +68,7 @@ async def ensure(kube: KubeClient, store: Store, desired: Object, owner_uid: str
         return hash_of(seen) == hash_of(wanted) and is_owned(seen, owner_uid)
 
     if live is None:
+        await check_owners(kube, store, desired)
         try:
             with store.expecting(key, is_echo, CURRENT.get()):
                 return _keep(store, await kube.create(wanted))
@@ -79,6 +82,24 @@ async def ensure(kube: KubeClient, store: Store, desired: Object, owner_uid: str
     log.info("update", object=str(key))
     with store.expecting(key, is_echo, CURRENT.get()):
         return _keep(store, await kube.update(_over(live, wanted)))
+
+
+async def check_owners(kube: KubeClient, store: Store, desired: Object) -> None:
+    """Ask whether the owners still live of what is made anew. Raises Transient when one is gone.
+
+    Of a deleted object the watch may tell what the garbage collector took before it tells of the object itself, or
+    never: what we made then would be collected again. An owner that was told of nothing yet was made a moment ago, and
+    is not asked for.
+    """
+    namespace = desired["metadata"].get("namespace", "")
+    for reference in desired["metadata"].get("ownerReferences") or ():
+        key = Key(reference["kind"], namespace, reference["name"])
+        known = store.get(key) if store.synced(key.kind) else None
+        if known is None or not known.get("status"):
+            continue
+        live = await kube.get(key)
+        if live is None or live["metadata"]["uid"] != reference["uid"]:
+            raise Transient("OwnerGone", f"{key} is gone, the news of it are on their way", OWNER_GONE)
 
 
 def _check_owner(live: Object, owner_uid: str) -> None:

@@ -13,7 +13,7 @@ from agentmemory.engines.base import Node, NodePlan, Owner
 from agentmemory.engines.kafka import names, objects, pki
 from agentmemory.engines.shared import text_of
 from agentmemory.kafka.credentials import Credentials
-from agentmemory.kube.owned import is_owned
+from agentmemory.kube.owned import check_owners, is_owned
 
 Object = dict[str, Any]
 log = structlog.get_logger(__name__)
@@ -67,7 +67,9 @@ async def make_authority(tools: Tools, cluster: Key, owner: Owner, now: datetime
     values = {"ca.crt": made.cert, "ca.key": made.key}
     key = authority_key(cluster)
     marks = objects.common_labels(cluster.name)
-    tools.shared.secrets.put(await tools.kube.create(objects.secret(key.name, key.namespace, marks, owner, values)))
+    wanted = objects.secret(key.name, key.namespace, marks, owner, values)
+    await check_owners(tools.kube, tools.store, wanted)
+    tools.shared.secrets.put(await tools.kube.create(wanted))
     log.info("made", object=str(key))
     return made
 
