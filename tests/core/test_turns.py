@@ -26,7 +26,7 @@ async def test_so_many_go_on_in_one_turn_of_the_loop_and_in_their_order() -> Non
     order: list[tuple[int, int]] = []
 
     async def one(number: int) -> None:
-        await turns.take()
+        await turns.take(number)
         order.append((number, clock.turn))
 
     await asyncio.gather(*(one(number) for number in range(6)))
@@ -38,7 +38,7 @@ async def test_so_many_go_on_in_one_turn_of_the_loop_and_in_their_order() -> Non
 
 async def test_one_that_is_given_up_takes_nobodys_turn() -> None:
     turns = Turns(at_once=1)
-    tasks = [asyncio.create_task(turns.take()) for _ in range(3)]
+    tasks = [asyncio.create_task(turns.take(number)) for number in range(3)]
     await asyncio.sleep(0)
     tasks[0].cancel()
     await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
@@ -48,13 +48,13 @@ async def test_one_that_is_given_up_takes_nobodys_turn() -> None:
 async def test_later_ones_have_their_turn_too() -> None:
     turns = Turns(at_once=1)
     for _ in range(3):
-        await asyncio.wait_for(asyncio.gather(turns.take(), turns.take()), 5)
+        await asyncio.wait_for(asyncio.gather(turns.take(1), turns.take(2)), 5)
 
 
 async def test_while_users_wait_there_is_a_pause_between_two_turns() -> None:
     turns = Turns(at_once=2, pause=3600.0)
     turns.user_asked()
-    tasks = [asyncio.create_task(turns.take()) for _ in range(3)]
+    tasks = [asyncio.create_task(turns.take(number)) for number in range(3)]
     for _ in range(10):
         await asyncio.sleep(0)
     assert [task.done() for task in tasks] == [True, True, False]
@@ -65,5 +65,23 @@ async def test_while_users_wait_there_is_a_pause_between_two_turns() -> None:
 async def test_a_pause_ends() -> None:
     turns = Turns(at_once=1, pause=0.01)
     turns.user_asked()
-    await asyncio.wait_for(asyncio.gather(*(turns.take() for _ in range(3))), 5)
+    await asyncio.wait_for(asyncio.gather(*(turns.take(number) for number in range(3))), 5)
     assert not turns._is_scheduled
+
+
+async def test_one_that_somebody_waits_for_goes_on_at_once() -> None:
+    turns = Turns(at_once=1, pause=3600.0)
+    turns.user_asked()
+    tasks = [asyncio.create_task(turns.take(number)) for number in range(4)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    turns.hurry(2)
+    turns.hurry(2)
+    turns.hurry("nobody")
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [task.done() for task in tasks] == [True, False, True, False]
+    for task in tasks[1::2]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    turns.hurry(1)  # it waits no more

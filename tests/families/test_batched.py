@@ -6,7 +6,8 @@ import pytest
 
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
-from agentmemory.core.router import URGENT
+from agentmemory.core.router import CURRENT, URGENT
+from agentmemory.core.turns import Turns
 from agentmemory.engines.handover import Handover
 from agentmemory.engines.outage import PAUSE, Breaker, Unanswered
 from agentmemory.families.batched import BatchedTopics
@@ -182,3 +183,22 @@ async def test_while_a_cluster_is_silent_one_asks_and_the_others_are_told(
     await world.clock.advance(PAUSE)
     assert await topics.observe(CLUSTER_KEY, ["t"]) == {}
     assert await topics.observe(CLUSTER_KEY, ["t"]) == {}, "for all again"
+
+
+async def test_a_family_that_is_edited_while_it_is_replayed_does_not_wait_for_the_others(topics: BatchedTopics) -> None:
+    """Users' edits make replays pause; the edit of a family in the middle of one would wait for that very pause."""
+    topics._turns = Turns(at_once=1, pause=3600.0)
+    topics._turns.user_asked()
+    families = [Key("TopicFamily", "team", f"f{number}") for number in range(3)]
+
+    async def replay(family: Key) -> None:
+        CURRENT.set(family)
+        await topics.observe(CLUSTER_KEY, [family.name])
+
+    tasks = [asyncio.create_task(replay(family)) for family in families]
+    await asyncio.wait_for(tasks[0], 5)
+    topics.hurry(families[2])
+    await asyncio.wait_for(tasks[2], 5)
+    assert not tasks[1].done()
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

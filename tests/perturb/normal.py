@@ -46,8 +46,15 @@ def picture(
             found[f"Event/{obj['involvedObject']['name']}/{obj['reason']}/{named(obj['message'])}"] = 1
         else:
             metadata = obj["metadata"]
-            found[f"{obj['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"] = painter.paint("", obj)
+            found[f"{obj['kind']}/{metadata.get('namespace', '')}/{metadata['name']}"] = painter.paint("", _state(obj))
     return found | _kafka(kafka, named, objects) | _s3(s3, painter)
+
+
+def _state(obj: Object) -> Object:
+    """Of an object that users wrote the generation says what they did; of one that we made, which way we took."""
+    if obj["apiVersion"].startswith("agentmemory.dev/"):
+        return obj
+    return {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != "generation"}}
 
 
 def differences(wanted: Object, found: Object) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from agentmemory.core.errors import OperatorError
 from agentmemory.core.key import Key
 from agentmemory.core.merger import MOST, Merger
-from agentmemory.core.router import URGENT
+from agentmemory.core.router import CURRENT, URGENT
 from agentmemory.core.turns import Turns
 from agentmemory.engines.outage import Breaker, Unanswered
 from agentmemory.families.model import Needs, Results, Seen
@@ -95,8 +95,12 @@ class BatchedTopics:
         """The topics by name."""
         found = await self._of(cluster).observe.ask(dict.fromkeys(names))
         if not URGENT.get():
-            await self._turns.take()
+            await self._turns.take(CURRENT.get())
         return found
+
+    def hurry(self, family: Key) -> None:
+        """Somebody changed this family: the replay of what it was need not wait for its turn any more."""
+        self._turns.hurry(family)
 
     async def meet(self, cluster: Key, needs: Needs) -> Results:
         """Create, grow and alter."""

@@ -51,9 +51,9 @@ class FamilyReconciler:
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
         direct = partial(DirectTopics, context.kafka, handover, partial(tiers.keys_on, context.store))
-        self._topics = topics or BatchedTopics(
-            direct(), direct(apart=True), lambda: context.leading(), Breaker(context.clock)
-        )
+        batched = BatchedTopics(direct(), direct(apart=True), lambda: context.leading(), Breaker(context.clock))
+        self._topics = topics or batched
+        context.store.listen(partial(_hurry, batched))
         self._outages = Outages(context.enqueue)
         self._pace = Pace(context.clock, context.settings.discard_rate)
         self._ending = Ending(context, self._topics, self._pace)
@@ -214,6 +214,12 @@ class FamilyReconciler:
         stored = self._context.store.get(key_of(obj))
         unchanged = stored is not None and stored.get("status") == status and same_but_for(stored, obj)
         return stored if unchanged else None
+
+
+def _hurry(topics: BatchedTopics, new: Object | None, previous: Object | None) -> None:
+    obj = new or previous
+    if obj is not None and obj["kind"] == FamilyReconciler.kind:
+        topics.hurry(key_of(obj))
 
 
 def _urgency(error: OperatorError) -> int:
