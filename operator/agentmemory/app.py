@@ -162,6 +162,7 @@ class Process:
             settings=self.settings,
             enqueue=lambda key, after: self.queue.add(key, Priority.CHILD, after),
             leading=self._leading,
+            awaited=self.queue.is_awaited,
             stores=self.stores,
         )
         self.reconcilers.update((one.kind, one) for one in self.build(self.settings.role, context))

@@ -19,6 +19,10 @@ def _always() -> bool:
     return True
 
 
+def _never(_: Key) -> bool:
+    return False
+
+
 @dataclass
 class Context:
     """The process's parts, shared by all reconcilers of a role."""
@@ -32,5 +36,7 @@ class Context:
     enqueue: Callable[[Key, float], None]
     # Whether this process holds its Lease at this moment: look before anything destructive outside Kubernetes.
     leading: Callable[[], bool] = _always
+    # Whether a user asked for this key, which is being reconciled, once more: what waits for it should come to its end.
+    awaited: Callable[[Key], bool] = _never
     # The way to object storage; it loads nothing until somebody asks.
     stores: "Stores | None" = None

@@ -466,3 +466,16 @@ async def test_defaults_work_with_the_real_clock() -> None:
     queue.add(key("a"), after=0.001)
     assert await asyncio.wait_for(queue.get(), 5) == key("a")
     queue.close()
+
+
+async def test_a_running_key_that_a_user_asked_for_again_is_awaited() -> None:
+    queue = KeyedQueue()
+    queue.add(key("replayed"), Priority.RESYNC)
+    assert not queue.is_awaited(key("replayed"))
+    await queue.get()
+    queue.add(key("replayed"), Priority.CHILD)
+    assert not queue.is_awaited(key("replayed"))
+    queue.add(key("replayed"), Priority.USER)
+    assert queue.is_awaited(key("replayed"))
+    queue.done(key("replayed"))
+    assert not queue.is_awaited(key("replayed"))

@@ -100,6 +100,11 @@ class KeyedQueue:
         """Whether this running key was handed out because a user asked for it."""
         return key in self._urgent
 
+    def is_awaited(self, key: Key) -> bool:
+        """Whether a user asked for this running key since it was handed out: it runs again at once when it ends."""
+        pending = self._running.get(key)
+        return pending is not None and pending[1] is Priority.USER
+
     def next_due(self) -> float | None:
         """The monotonic time at which the next delayed key becomes ready, if any."""
         return min((due for due, _ in self._delayed.values()), default=None)

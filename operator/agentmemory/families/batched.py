@@ -83,19 +83,28 @@ class _Lanes:
 class BatchedTopics:
     """Implements Topics over two others, usually DirectTopics."""
 
-    def __init__(self, topics: Topics, replays: Topics, leading: Callable[[], bool], breaker: Breaker) -> None:
-        """`topics`: for what users ask; `replays`: for all that is looked at again."""
+    def __init__(
+        self,
+        topics: Topics,
+        replays: Topics,
+        leading: Callable[[], bool],
+        breaker: Breaker,
+        awaited: Callable[[Key], bool] = lambda _: False,
+    ) -> None:
+        """`topics`: for what users ask; `replays`: for all that is looked at again. `awaited`: see Context."""
         self._topics = {True: topics, False: replays}
         self._leading = leading
         self._breaker = breaker
+        self._awaited = awaited
         self._lanes: dict[tuple[Key, bool], _Lanes] = {}
         self._turns = Turns()
 
     async def observe(self, cluster: Key, names: Collection[str]) -> Mapping[str, Seen | OperatorError]:
         """The topics by name."""
         found = await self._of(cluster).observe.ask(dict.fromkeys(names))
-        if not URGENT.get():
-            await self._turns.take(CURRENT.get())
+        family = CURRENT.get()
+        if not URGENT.get() and not (family is not None and self._awaited(family)):
+            await self._turns.take(family)
         return found
 
     def hurry(self, family: Key) -> None:

@@ -51,7 +51,9 @@ class FamilyReconciler:
         self._context = context
         handover = Handover(context.kube, context.settings.namespace, context.clock)
         direct = partial(DirectTopics, context.kafka, handover, partial(tiers.keys_on, context.store))
-        batched = BatchedTopics(direct(), direct(apart=True), lambda: context.leading(), Breaker(context.clock))
+        batched = BatchedTopics(
+            direct(), direct(apart=True), lambda: context.leading(), Breaker(context.clock), context.awaited
+        )
         self._topics = topics or batched
         context.store.listen(partial(_hurry, batched))
         self._outages = Outages(context.enqueue)
