@@ -8,7 +8,7 @@ from pydantic import Field
 from agentmemory.api.base import SpecModel
 from agentmemory.api.lists import ListSet
 from agentmemory.api.rules import KEY, Rule
-from agentmemory.api.structural import rules, structural_schema, violations, with_whole_entries, without_defaults
+from agentmemory.api.structural import rules, structural_schema, violations, with_whole_lists, without_defaults
 from agentmemory.api.types import DnsLabel, Quantity
 
 POSITIVE = Rule("self.size > 0", "size must be positive", lambda inner: inner.size > 0)
@@ -86,11 +86,20 @@ def test_a_status_has_no_defaults_inside() -> None:
     assert stripped["properties"].keys() == structural_schema(Outer)["properties"].keys()
 
 
-def test_entries_of_a_status_list_have_one_owner() -> None:
-    listed = {"type": "array", "x-kubernetes-list-type": "map", "items": {"type": "object"}}
-    made = with_whole_entries({"type": "object", "properties": {"a": listed, "b": {"type": "string"}}})
-    assert made["properties"]["a"]["items"] == {"type": "object", "x-kubernetes-map-type": "atomic"}
-    assert made["properties"]["b"] == {"type": "string"}
+def test_the_lists_of_a_status_have_one_owner() -> None:
+    listed = {
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["name"],
+        "items": {"type": "object"},
+    }
+    inner = {"type": "object", "properties": {"list": listed}}
+    made = with_whole_lists({"type": "object", "properties": {"a": listed, "conditions": listed, "inner": inner}})
+    whole = {"type": "array", "x-kubernetes-list-type": "atomic", "items": {"type": "object"}}
+    assert made["properties"]["a"] == whole
+    assert made["properties"]["inner"]["properties"]["list"] == whole
+    by_name = {**listed, "items": {"type": "object", "x-kubernetes-map-type": "atomic"}}
+    assert made["properties"]["conditions"] == by_name
     assert "x-kubernetes-map-type" not in listed["items"]
 
 

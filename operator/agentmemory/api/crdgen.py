@@ -16,7 +16,7 @@ from agentmemory.api.kinds import KINDS
 from agentmemory.api.labels import GROUP
 from agentmemory.api.reference import render
 from agentmemory.api.rules import KEY
-from agentmemory.api.structural import Schema, structural_schema, with_whole_entries, without_defaults
+from agentmemory.api.structural import Schema, structural_schema, with_whole_lists, without_defaults
 
 HEADER = "# Written by `python -m agentmemory.api.crdgen` from operator/agentmemory/api; change it there.\n"
 REFERENCE = "docs/reference/api.md"
@@ -37,7 +37,7 @@ def object_schema(model: type[Resource[Any, Any]]) -> Schema:
             "metadata": {"type": "object"},
             "spec": structural_schema(_part(model, "spec")),
             "status": {
-                **with_whole_entries(without_defaults(structural_schema(_part(model, "status")))),
+                **with_whole_lists(without_defaults(structural_schema(_part(model, "status")))),
                 "default": {"observedGeneration": -1},
             },
         },

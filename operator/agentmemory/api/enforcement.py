@@ -57,7 +57,7 @@ def unverified(path: str, mechanism: str, reason: str) -> EnforcementEntry:
 def to_list(entries: Iterable[EnforcementEntry]) -> list[dict[str, Any]]:
     """As the list stands in the status: sorted by path, so that equal findings are equal lists.
 
-    Entries are shared: not to be changed. Raises ValueError when one path has two entries: the list is a map by path.
+    Entries are shared: not to be changed. Raises ValueError when one path has two entries.
     """
     ordered = sorted(entries, key=lambda entry: entry.path)
     for first, second in pairwise(ordered):

@@ -62,7 +62,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     match schema["type"]:
         case "array":
             keys = schema.get("x-kubernetes-list-map-keys")
-            kind = f"map by {keys[0]}" if keys else "set"
+            kind = f"map by {keys[0]}" if keys else "set" if schema.get("x-kubernetes-list-type") == "set" else "list"
             return f"{kind} of {_type(schema['items'])}, {schema.get('minItems', 0)} to {schema['maxItems']}"
         case "integer":
             return "integer" + (f", {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else "")

@@ -146,17 +146,26 @@ def without_defaults(schema: Schema) -> Schema:
     return made
 
 
-def with_whole_entries(schema: Schema) -> Schema:
-    """For a status: entries of a list map belong to their writer as a whole.
+def with_whole_lists(schema: Schema) -> Schema:
+    """For a status: its lists belong to their writer as a whole, and so does each of the conditions.
 
-    There is one writer; who set which field of an entry would fill half of the object's managedFields.
+    There is one writer. Who set which entry, and which field of it, would fill half of the object's managedFields, and
+    be the costliest part of a status write for the API server. Conditions stay a list map, as is the convention.
     """
     made = dict(schema)
     if "properties" in made:
-        made["properties"] = {name: with_whole_entries(child) for name, child in made["properties"].items()}
-    if made.get("x-kubernetes-list-type") == "map":
-        made["items"] = {**made["items"], "x-kubernetes-map-type": "atomic"}
+        made["properties"] = {name: _whole(name, child) for name, child in made["properties"].items()}
     return made
+
+
+def _whole(name: str, schema: Schema) -> Schema:
+    made = with_whole_lists(schema)
+    if made.get("x-kubernetes-list-type") != "map":
+        return made
+    if name == "conditions":
+        return {**made, "items": {**made["items"], "x-kubernetes-map-type": "atomic"}}
+    del made["x-kubernetes-list-map-keys"]
+    return {**made, "x-kubernetes-list-type": "atomic"}
 
 
 def _without_none(value: Any) -> Any:
