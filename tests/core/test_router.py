@@ -192,3 +192,15 @@ def test_the_echo_of_a_child_wakes_everybody_but_its_writer_and_once() -> None:
         assert store.written_by(pool()) == Key("MemoryCluster", "n", "writer")
         assert store.written_by(pool()) is None
     assert store.written_by(pool()) is None
+
+
+def test_what_finds_itself_gone_is_looked_at_once_more(store: Store, queue: Recorder) -> None:
+    """A status write that finds the object gone takes it from the store; what was made for it has still to go."""
+    store.put(pool())
+    queue.adds.clear()
+    token = CURRENT.set(Key("BrokerPool", "n", "p"))
+    try:
+        store.drop(Key("BrokerPool", "n", "p"))
+    finally:
+        CURRENT.reset(token)
+    assert [*queue.adds] == ["p"]

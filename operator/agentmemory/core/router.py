@@ -49,10 +49,14 @@ class Router:
         self._metrics = metrics or Metrics()
 
     def __call__(self, new: Object | None, previous: Object | None) -> None:
-        """Enqueue whoever cares for this change, but not the key whose own reconcile made it."""
+        """Enqueue whoever cares for this change, but not the key whose own reconcile made it.
+
+        One that finds itself gone has still to clear up behind itself.
+        """
         made_by = (None if new is None else self._store.written_by(new)) or CURRENT.get()
+        gone = key_of(previous) if new is None and previous is not None else None
         for key in self.keys(new, previous):
-            if key != made_by:
+            if key != made_by or key == gone:
                 self._queue.add(key, self._priority(key, new, previous))
 
     def keys(self, new: Object | None, previous: Object | None) -> set[Key]:
