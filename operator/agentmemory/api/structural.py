@@ -15,6 +15,8 @@ from pydantic_core import core_schema
 from agentmemory.api.rules import KEY
 
 Schema = dict[str, Any]
+SHARED = frozenset({"conditions", "enforcement"})
+"""Lists of a status to which others may add: a policy engine says what it enforces, a pipeline sets a condition."""
 
 _FORBIDDEN = ("const", "oneOf", "allOf", "not", "prefixItems", "uniqueItems", "exclusiveMinimum", "exclusiveMaximum")
 _FIRST = ("type", "description", "default", "enum", "format", "minimum", "maximum", "minLength", "maxLength", "pattern")
@@ -147,10 +149,10 @@ def without_defaults(schema: Schema) -> Schema:
 
 
 def with_whole_lists(schema: Schema) -> Schema:
-    """For a status: its lists belong to their writer as a whole, and so does each of the conditions.
+    """For a status: its lists belong to their writer as a whole; of a list that others may add to, each entry does.
 
-    There is one writer. Who set which entry, and which field of it, would fill half of the object's managedFields, and
-    be the costliest part of a status write for the API server. Conditions stay a list map, as is the convention.
+    There is one writer as a rule. Who set which entry, and which field of it, would fill half of the object's
+    managedFields, and be the costliest part of a status write for the API server.
     """
     made = dict(schema)
     if "properties" in made:
@@ -162,7 +164,7 @@ def _whole(name: str, schema: Schema) -> Schema:
     made = with_whole_lists(schema)
     if made.get("x-kubernetes-list-type") != "map":
         return made
-    if name == "conditions":
+    if name in SHARED:
         return {**made, "items": {**made["items"], "x-kubernetes-map-type": "atomic"}}
     del made["x-kubernetes-list-map-keys"]
     return {**made, "x-kubernetes-list-type": "atomic"}
