@@ -146,13 +146,13 @@ class Writer:
         return max((later - earlier for earlier, later in itertools.pairwise(moments)), default=0.0)
 
 
-def read_back(address: str, topic: str, run: str, expected: int, seconds: float = 90) -> set[int]:
-    """The numbers of the run's records, read from the topic's start until `expected` are there or time is up."""
+def read_back(address: str, topic: str, run: str, expected: int, patience: float = 60) -> set[int]:
+    """The numbers of the run's records, read from the topic's start until `expected` are there or no other comes."""
     with lost_sockets_collected():
-        return _read(address, topic, run, expected, seconds)
+        return _read(address, topic, run, expected, patience)
 
 
-def _read(address: str, topic: str, run: str, expected: int, seconds: float) -> set[int]:
+def _read(address: str, topic: str, run: str, expected: int, patience: float) -> set[int]:
     consumer = KafkaConsumer(
         bootstrap_servers=address,
         enable_auto_commit=False,
@@ -165,8 +165,10 @@ def _read(address: str, topic: str, run: str, expected: int, seconds: float) -> 
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         consumer.assign(partitions)
         consumer.seek_to_beginning()
-        end = time.monotonic() + seconds
-        while len(found) < expected and time.monotonic() < end:
+        before, since = 0, time.monotonic()
+        while len(found) < expected and time.monotonic() - since < patience:
+            if len(found) > before:
+                before, since = len(found), time.monotonic()
             for records in consumer.poll(timeout_ms=500, max_records=5000).values():
                 for record in records:
                     name, _, number = record.value.decode().rpartition("-")
