@@ -179,14 +179,14 @@ def closing(parts: dict[str, Part]) -> str:
 
 def failures(parts: dict[str, Part]) -> list[str]:
     """Pytest's own line for each test that failed, again at the end: a reader of the last page sees what it was."""
-    told = ("FAILED ", "ERROR ")
+    told = re.compile(r"(FAILED|ERROR) \S+\.py\b")  # not a library's own "ERROR    name:file"
     logs = [(part, LOGS / f"{part.name}.log") for part in parts.values() if part.code]
     return [
         f"{part.name}: {line}"
         for part, log in logs
         if log.exists()
         for line in log.read_text(errors="replace").splitlines()
-        if line.startswith(told)
+        if told.match(line)
     ]
 
 
