@@ -67,6 +67,7 @@ async def test_a_standby_writes_nothing_and_comes_to_lead_without_a_look_around(
     second = scene.other(first)
     # Both may have found no Lease in the beginning; then the second has tried to make it, too.
     assert second.proxy.counts.writes(but=("Lease",)) == 0
+    assert second.proxy.counts.total(verb="create", kind="Lease") <= 1
     assert second.proxy.counts.total(verb=("update", "patch", "delete"), kind="Lease") == 0
     second.proxy.records.clear()
     for stream in second.proxy.streams:
