@@ -7,6 +7,7 @@ the names of the tests that failed.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,16 +180,24 @@ def closing(parts: dict[str, Part]) -> str:
 
 
 def failures(parts: dict[str, Part]) -> list[str]:
-    """Pytest's own line for each test that failed, again at the end: a reader of the last page sees what it was."""
+    """What each failed part said went wrong, again at the end: a reader of the last page sees what it was.
+
+    Pytest's own line for each test, and before it the last lines of what the first of them raised: that line holds
+    only the first of a message.
+    """
     told = re.compile(r"(FAILED|ERROR) \S+\.py\b")  # not a library's own "ERROR    name:file"
     logs = [(part, LOGS / f"{part.name}.log") for part in parts.values() if part.code]
-    return [
-        f"{part.name}: {line}"
-        for part, log in logs
-        if log.exists()
-        for line in log.read_text(errors="replace").splitlines()
-        if told.match(line)
-    ]
+    lines: list[str] = []
+    for part, log in logs:
+        said = log.read_text(errors="replace").splitlines() if log.exists() else []
+        raised = itertools.takewhile(lambda line: line.startswith("E  "), _from_first(said, "E  "))
+        lines += [f"{part.name}: {line}" for line in [*raised][-20:]]
+        lines += [f"{part.name}: {line}" for line in said if told.match(line)]
+    return lines
+
+
+def _from_first(lines: list[str], start: str) -> Iterator[str]:
+    return itertools.dropwhile(lambda line: not line.startswith(start), lines)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from e2e.stand.shell import StandError, until
 
-STARTTIME, STATE = 19, 0  # fields of /proc/<pid>/stat after the program's name
+STARTTIME, STATE, THREADS = 19, 0, 17  # fields of /proc/<pid>/stat after the program's name
 
 
 def _stat(pid: int) -> list[str]:
@@ -22,9 +22,15 @@ def _stat(pid: int) -> list[str]:
 
 
 def is_process(pid: int, born: str) -> bool:
-    """Whether pid still is the process that was started then; one that nobody has reaped is gone."""
+    """Whether pid still is the process that was started then; one that nobody has reaped is gone.
+
+    A killed program shows as a zombie while its other threads still end, and until the last has ended its ports are
+    taken.
+    """
     stat = _stat(pid)
-    return bool(stat) and stat[STARTTIME] == born and stat[STATE] != "Z"
+    if not stat or stat[STARTTIME] != born:
+        return False
+    return stat[STATE] != "Z" or int(stat[THREADS]) > 1
 
 
 @dataclass(frozen=True)

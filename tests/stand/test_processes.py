@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,21 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     until("the trap", 5, lambda: "ready" in started.log("deaf").read_text(), pause=0.01)
     started.stop("deaf", patience=0.2)
     assert not started.running("deaf")
+
+
+def test_one_whose_first_thread_has_ended_runs_while_another_does(tmp_path: Path) -> None:
+    program = (
+        "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(60,)).start();"
+        "print('ready', flush=True); ctypes.CDLL(None).pthread_exit(None)"
+    )
+    started = Processes(tmp_path)
+    started.start("headless", [sys.executable, "-c", program])
+    pid = started.pid("headless")
+    assert pid is not None
+    until("a zombie", 10, lambda: ") Z " in Path(f"/proc/{pid}/stat").read_text(), pause=0.01)
+    assert started.running("headless")
+    started.stop("headless")
+    assert not started.running("headless")
 
 
 def test_another_process_with_the_same_pid_is_not_ours(tmp_path: Path) -> None:
