@@ -22,29 +22,29 @@ NAMES = ONLY or (tuple(SCENARIOS) if FULL else SMOKE)
 ASKED = os.environ.get("PERTURB_WATCH", "list")
 WATCHES: tuple[Watching, ...] = ("kopf", "list") if ASKED == "both" else (("list",) if ASKED == "list" else ("kopf",))
 FAULTS = ("crash", "answer-lost", "call-cut", "kafka-timeout") if FULL else ("crash",)
-PLACES = range(1, 100) if FULL or ONLY else range(2, 3)
+PLACES = range(1, 1_000) if FULL or ONLY else range(2, 3)
 
 
 @pytest.mark.parametrize("watching", WATCHES)
 @pytest.mark.parametrize("name", NAMES)
-async def test_the_end_is_the_same(name: str, watching: Watching, perturbed_api: Path) -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_the_end_is_the_same(name: str, watching: Watching, fault: str, perturbed_api: Path) -> None:
     scenario = SCENARIOS[name]
     wanted = await go(perturbed_api, scenario, watching)
     runs: list[tuple[str, Told]] = [("reference", wanted)]
-    for fault in FAULTS:
-        for k in PLACES:
-            told = await go(perturbed_api, scenario, watching, fault, k, wanted)
-            runs.append((f"{name}/{fault}/{k}", told))
-            note(name, watching, runs)
-            assert told.findings == [], f"{name}/{fault}/{k} ({watching}): " + "\n".join(told.findings[:20])
-            if not told.struck:
-                break
-    assert any(told.struck for _, told in runs), "no fault struck"
+    for k in PLACES:
+        told = await go(perturbed_api, scenario, watching, fault, k, wanted)
+        runs.append((f"{name}/{fault}/{k}", told))
+        note(f"{name}-{watching}-{fault}", runs)
+        assert told.findings == [], f"{name}/{fault}/{k} ({watching}): " + "\n".join(told.findings[:20])
+        if not told.struck:
+            break
+    assert fault == "kafka-timeout" or runs[1][1].struck, "no fault struck"  # not every scenario speaks to Kafka
 
 
-def note(name: str, watching: Watching, runs: list[tuple[str, Told]]) -> None:
-    """Times of all runs, for the comparison of the watches: build/perturb/<scenario>-<watch>.json."""
+def note(name: str, runs: list[tuple[str, Told]]) -> None:
+    """Times of all runs, for the comparison of the watches: build/perturb/<scenario>-<watch>-<fault>.json."""
     folder = Path("build/perturb")
     folder.mkdir(parents=True, exist_ok=True)
     figures = [{"run": where, "seconds": round(told.seconds, 2), "cpu": round(told.cpu, 2)} for where, told in runs]
-    (folder / f"{name}-{watching}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
