@@ -152,6 +152,7 @@ AUTOMQ = (
         (put("second", brokers(1, "more")), delete("gone", "BrokerPool/data/more")),
         given=RISEN,
         land="shared",
+        fresh={"gone": RISEN},
     ),
 )
 

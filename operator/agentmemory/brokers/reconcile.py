@@ -13,19 +13,19 @@ from agentmemory.api.base import parse
 from agentmemory.api.brokerpool import BrokerPool
 from agentmemory.api.conditions import Phase, phase_of_error
 from agentmemory.api.labels import CLUSTER, POOL
-from agentmemory.brokers import leaving, policy, status
+from agentmemory.brokers import ending, leaving, policy, status
 from agentmemory.brokers.nodes import Writer
 from agentmemory.brokers.retire import Retirer
-from agentmemory.brokers.world import World, gather, tools_of
+from agentmemory.brokers.world import World, cluster_name, gather, keeps_nothing, pools_of, siblings, tools_of
 from agentmemory.context import Context
 from agentmemory.core.errors import Bug, Invalid, OperatorError
-from agentmemory.core.key import Key
+from agentmemory.core.key import Key, key_of
 from agentmemory.core.outcome import Again, Done, Outcome
 from agentmemory.domain.names import FIRST_BROKER_ID
 from agentmemory.engines.apply import Taken
 from agentmemory.engines.kafka import certificates
 from agentmemory.engines.kafka.pki import Pair
-from agentmemory.engines.lifecycle import is_ending, is_paused
+from agentmemory.engines.lifecycle import has_finalizer, hold, is_ending, is_paused, release
 from agentmemory.engines.placement import look_after
 from agentmemory.engines.pods import PodState
 from agentmemory.engines.rolling import advance
@@ -55,32 +55,52 @@ class PoolReconciler:
         self._tools = tools_of(context)
 
     def owners(self, obj: dict[str, Any]) -> Iterable[Key]:
-        """A cluster's pools; for a node's objects the pool on their label."""
+        """A cluster's pools; for a node's objects the pool on their label; for a pool those that it may outlive."""
         metadata = obj["metadata"]
         namespace = metadata.get("namespace", "")
         if obj["kind"] == "MemoryCluster":
-            pools = self._context.store.list(self.kind, namespace)
-            return [
-                Key(self.kind, namespace, pool["metadata"]["name"])
-                for pool in pools
-                if ((pool.get("spec") or {}).get("clusterRef") or {}).get("name") == metadata["name"]
-            ]
+            return [key_of(pool) for pool in pools_of(self._context.store, key_of(obj))]
+        if obj["kind"] == self.kind:
+            return self._unheld(obj)
         marks = metadata.get("labels") or {}
         return [Key(self.kind, namespace, marks[POOL])] if POOL in marks and CLUSTER in marks else []
+
+    def _unheld(self, pool: Object) -> list[Key]:
+        """Other pools of its cluster whose deletion does not wait for their brokers yet, and now should."""
+        key = Key("MemoryCluster", pool["metadata"].get("namespace", ""), cluster_name(pool) or "")
+        cluster = self._context.store.get(key)
+        if cluster is None or not keeps_nothing(cluster):
+            return []
+        found = siblings(self._context.store, pool["metadata"]["name"], key)
+        return [key_of(other) for other in found if not has_finalizer(other)]
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring the pool one step nearer to what it declares, and say where it stands."""
         obj = self._context.store.get(key)
-        if obj is None or is_paused(obj) or is_ending(obj):
+        if obj is None or is_paused(obj) or (is_ending(obj) and not has_finalizer(obj)):
             return Done()
         try:
             world = await gather(self._context, self._tools, parse(BrokerPool, obj))
+            if is_ending(obj):
+                return await self._end(obj, world)
+            if world.cluster is not None:
+                obj = await (hold if ending.has_work(world) else release)(self._context.kube, self._context.store, obj)
             return await self._keep(obj, world)
         except (Stale, NotLeading):
             raise  # says something of the moment and nothing of the pool
         except OperatorError as error:
             await self._say(obj, status.of_trouble(obj, phase_of_error(error), self._context.clock.now()))
             raise
+
+    async def _end(self, obj: Object, world: World) -> Outcome:
+        """Its brokers leave before it goes."""
+        if ending.goes_at_once(obj, world):
+            return await self._release(obj)
+        return await self._keep(obj, replace(world, pool=ending.emptied(world.pool)))
+
+    async def _release(self, obj: Object) -> Outcome:
+        await release(self._context.kube, self._context.store, obj)
+        return Done()
 
     async def _keep(self, obj: Object, world: World) -> Outcome:
         found = policy.first(policy.GATES, world)
@@ -130,7 +150,9 @@ class PoolReconciler:
         if world.leaving:
             retirer = Retirer(self._context, self._tools, world, admin)
             world = replace(world, drains=await retirer.advance(rolling.message if rolling is not None else ""))
-        phase = policy.judge(world)
+        if is_ending(obj) and world.nodes_error is not None:
+            return await self._release(obj)  # nobody tells when a broker may be forgotten: they go with the pool
+        phase = ending.told(policy.judge(world)) if is_ending(obj) else policy.judge(world)
         await self._say(obj, status.of_pool(obj, world, phase))
         return self._next(phase, world)
 

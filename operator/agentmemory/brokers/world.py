@@ -13,10 +13,12 @@ from agentmemory.api.memorycluster import MemoryCluster
 from agentmemory.context import Context
 from agentmemory.core.errors import Invalid, OperatorError, Transient
 from agentmemory.core.key import Key
+from agentmemory.core.store import Store
 from agentmemory.domain.names import FIRST_BROKER_ID
 from agentmemory.engines.apply import Tools
 from agentmemory.engines.base import Engine, Node, Owner
 from agentmemory.engines.kafka import certificates
+from agentmemory.engines.lifecycle import is_ending
 from agentmemory.engines.placement import Lost
 from agentmemory.engines.pods import PodView
 from agentmemory.engines.registry import engine_of
@@ -57,6 +59,8 @@ class World:
     authority: Object | None = None
     storage: Found = field(default_factory=Found)
     """The buckets that the cluster is made on, for an engine that has any."""
+    others: int = 0
+    """Brokers that other pools of the cluster declare, those on their way out left aside."""
     ids: frozenset[int] = frozenset()
     """Brokers that the pool has: objects of them exist."""
     volumes: Mapping[int, Volume] = field(default_factory=dict)
@@ -140,6 +144,7 @@ async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
         cluster=cluster,
         authority=await tools.shared.secrets.get(ctx.kube, certificates.authority_key(key)),
         storage=await find(tools, cluster),
+        others=sum(declared(other) for other in siblings(ctx.store, pool.metadata.name, key)),
         ids=frozenset(mine),
         volumes=volumes,
         taken=frozenset((others | tools.shared.taken[key]) - mine - volumes.keys()),
@@ -147,6 +152,36 @@ async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
         leaving={node_id: since for node_id, since in leave.items() if node_id in mine},
         retiring=leave,
     )
+
+
+def pools_of(store: Store, cluster: Key) -> list[Object]:
+    """The pools that name the cluster."""
+    return [obj for obj in store.list("BrokerPool", cluster.namespace) if cluster_name(obj) == cluster.name]
+
+
+def siblings(store: Store, name: str, cluster: Key) -> list[Object]:
+    """The cluster's pools without the one of this name and without those that are being deleted."""
+    return [obj for obj in pools_of(store, cluster) if obj["metadata"]["name"] != name and not is_ending(obj)]
+
+
+def cluster_name(pool: Object) -> str | None:
+    """The cluster that a pool names, as far as it can be read."""
+    name = ((pool.get("spec") or {}).get("clusterRef") or {}).get("name")
+    return name if isinstance(name, str) else None
+
+
+def declared(pool: Object) -> int:
+    """The brokers that a pool declares; one where that cannot be read: some may be there."""
+    replicas = (pool.get("spec") or {}).get("replicas", 1)
+    return replicas if isinstance(replicas, int) else 1
+
+
+def keeps_nothing(cluster: Object) -> bool:
+    """Whether this MemoryCluster's brokers hold nothing, as far as its engine is known."""
+    try:
+        return engine_of(str(cluster["spec"].get("engine"))).capabilities.stateless_brokers
+    except Invalid:
+        return False
 
 
 def tools_of(ctx: Context) -> Tools:

@@ -12,7 +12,7 @@ from agentmemory.kube import config
 from agentmemory.kube.client import KubeClient
 
 # The kinds whose deletion has work to do.
-KINDS = ("MemoryClient", "TopicFamily", "MemoryTenant", "MemoryBucket")
+KINDS = ("MemoryClient", "TopicFamily", "MemoryTenant", "MemoryBucket", "BrokerPool")
 
 
 def without_ours(finalizers: Sequence[str]) -> list[str]:
