@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agentmemory.api.labels import ADOPT_VOLUMES
 from agentmemory.clusters.handover import withdraw
 from agentmemory.clusters.reconcile import ClusterReconciler
 from agentmemory.clusters.world import tools_of
@@ -449,6 +450,59 @@ async def test_no_new_authority_while_nodes_run(world: World) -> None:
     assert "mem-ca" in told["message"]
     assert stage.pods() == before
     assert world.find(f"Secret/{NAMESPACE}/mem-ca") is None
+
+
+async def test_a_cluster_of_the_same_name_has_an_authority_of_its_own(world: World) -> None:
+    """What was read of the one before is not believed, however short ago: its private key is gone with it."""
+    stage = Stage.set(world)
+    await stage.rise()
+    before = await _begin_anew(stage)
+    await stage.settle()
+    assert world.condition(CLUSTER_KEY)["status"] == "True"
+    made = world.get(f"Secret/{NAMESPACE}/mem-ca")
+    assert made["metadata"]["ownerReferences"][0]["uid"] == world.get(CLUSTER_KEY)["metadata"]["uid"]
+    assert made["data"] != before["data"]
+
+
+async def test_the_authority_of_the_cluster_before_is_waited_for_until_it_is_gone(world: World) -> None:
+    stage = Stage.set(world)
+    await stage.rise()
+    world.edit(f"Secret/{NAMESPACE}/mem-ca", {"metadata": {"finalizers": ["example.com/slow"]}})
+    before = await _begin_anew(stage)
+    told = world.condition(CLUSTER_KEY)
+    assert (told["reason"], "mem-ca" in told["message"]) == ("AuthorityLeaving", True)
+    assert world.condition(POOL_KEY)["status"] == "False"
+    assert stage.pods() == {}
+    world.edit(f"Secret/{NAMESPACE}/mem-ca", {"metadata": {"finalizers": None}})
+    await stage.settle(within=120)
+    assert world.condition(CLUSTER_KEY)["status"] == "True"
+    assert world.get(f"Secret/{NAMESPACE}/mem-ca")["data"] != before["data"]
+
+
+async def test_a_restored_authority_belongs_to_nobody_and_is_taken(world: World) -> None:
+    stage = Stage.set(world)
+    await stage.rise()
+    kept = world.get(f"Secret/{NAMESPACE}/mem-ca")
+    world.delete(f"Secret/{NAMESPACE}/mem-ca")
+    names = {"name": "mem-ca", "namespace": NAMESPACE}
+    world.put({"apiVersion": "v1", "kind": "Secret", "metadata": names, "data": kept["data"]})
+    await world.restart()
+    await stage.settle()
+    assert world.condition(CLUSTER_KEY)["status"] == "True"
+
+
+async def _begin_anew(stage: Stage) -> Object:
+    """Cluster and pool go and come again, with the volumes taken over; the authority's Secret as it was."""
+    world = stage.world
+    before = world.get(f"Secret/{NAMESPACE}/mem-ca")
+    world.delete(POOL_KEY)
+    world.delete(CLUSTER_KEY)
+    await stage.settle()
+    made = cluster()
+    made["metadata"]["annotations"] = {ADOPT_VOLUMES: "true"}
+    world.put(made, pool())
+    await stage.settle()
+    return before
 
 
 async def test_an_authority_that_cannot_be_read_is_told(world: World) -> None:

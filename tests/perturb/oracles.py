@@ -4,6 +4,7 @@ from typing import Any
 
 from agentmemory.api.memoryclient import Authentication
 from agentmemory.clients.model import mechanism_of
+from agentmemory.core.key import Key, key_of
 from agentmemory.kube.resources import RESOURCES
 from tests.fakekafka import FakeKafka
 
@@ -11,13 +12,21 @@ from .normal import text_of
 
 Object = dict[str, Any]
 
+PUBLIC = "-public"
+"""Ends the name of the ConfigMap with an authority's certificate; the rest is the Secret's."""
 WAITING = {("MemoryBucket", "GracePeriod"), ("MemoryBucket", "BucketNotEmpty")}
 """Where a deletion waits for time or for a person, and says so."""
 
 
 def broken(objects: list[Object], kafka: FakeKafka) -> list[str]:
     """Invariants that do not hold, in words."""
-    return [*unseen(objects), *locked_out(objects, kafka), *mistaken_ids(objects, kafka), *orphans(objects)]
+    return [
+        *unseen(objects),
+        *locked_out(objects, kafka),
+        *unsigned(objects),
+        *mistaken_ids(objects, kafka),
+        *orphans(objects),
+    ]
 
 
 def unseen(objects: list[Object]) -> list[str]:
@@ -56,6 +65,19 @@ def locked_out(objects: list[Object], kafka: FakeKafka) -> list[str]:
         held = secrets.get(status["secretName"], {}).get("password", "")
         if not kafka.authenticates(status["principal"], mechanism, held):
             found.append(f"{status['principal']} does not get in by {mechanism} with its Secret's password")
+    return found
+
+
+def unsigned(objects: list[Object]) -> list[str]:
+    """The authority that a cluster shows is the one whose private key is kept."""
+    held = {key_of(obj): text_of(obj).get("ca.crt") for obj in objects if obj["kind"] == "Secret"}
+    found = []
+    for obj in objects:
+        if obj["kind"] != "ConfigMap" or not obj["metadata"]["name"].endswith(PUBLIC):
+            continue
+        secret = Key("Secret", obj["metadata"]["namespace"], obj["metadata"]["name"].removesuffix(PUBLIC))
+        if held.get(secret) != obj["data"]["ca.crt"]:
+            found.append(f"{key_of(obj)} shows an authority whose private key is not in {secret}")
     return found
 
 

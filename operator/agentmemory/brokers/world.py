@@ -142,7 +142,7 @@ async def gather(ctx: Context, tools: Tools, pool: BrokerPool) -> World:
         now=ctx.clock.now(),
         patience=patience,
         cluster=cluster,
-        authority=await tools.shared.secrets.get(ctx.kube, certificates.authority_key(key)),
+        authority=await certificates.authority_secret(tools, key, cluster.metadata.uid),
         storage=await find(tools, cluster),
         others=sum(declared(other) for other in siblings(ctx.store, pool.metadata.name, key)),
         ids=frozenset(mine),

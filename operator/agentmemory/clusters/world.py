@@ -129,7 +129,7 @@ async def gather(ctx: Context, cluster: MemoryCluster) -> World:
         pods=running,
         pools=pools_of(ctx.store, key),
         quorum_map=quorum_map,
-        authority=await tools.shared.secrets.get(ctx.kube, certificates.authority_key(key)),
+        authority=await certificates.authority_secret(tools, key, cluster.metadata.uid),
         storage=await find(tools, cluster, fresh=incomplete),
     )
 

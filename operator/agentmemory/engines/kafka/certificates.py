@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from agentmemory.api.conditions import Phase, stalled
+from agentmemory.core.errors import Transient
 from agentmemory.core.key import Key
 from agentmemory.engines.apply import Tools, own
 from agentmemory.engines.base import Node, NodePlan, Owner
@@ -29,6 +30,30 @@ def authority_key(cluster: Key) -> Key:
 def tls_key(node: Node) -> Key:
     """Where a node's certificate is."""
     return Key("Secret", node.namespace, node.tls_secret)
+
+
+async def authority_secret(tools: Tools, cluster: Key, uid: str) -> Object | None:
+    """The authority's Secret, as read lately; `uid` is the cluster's. One without owners was restored: it is taken.
+
+    One that belongs to a cluster of this name which is gone goes with that one, and the only private key with it: what
+    is remembered of it is not believed. Raises Transient until it is gone.
+    """
+    key, secrets = authority_key(cluster), tools.shared.secrets
+    found = await secrets.get(tools.kube, key)
+    if found is None or not _is_anothers(found, uid):
+        return found
+    found = await secrets.get(tools.kube, key, fresh=True)
+    if found is None or not _is_anothers(found, uid):
+        return found
+    raise Transient(
+        "AuthorityLeaving",
+        f"Secret {key.name} belongs to a cluster of this name that was deleted; an authority is made when the garbage "
+        "collector has taken it. Where it is to be kept, take its ownerReferences away",
+    )
+
+
+def _is_anothers(secret: Object, uid: str) -> bool:
+    return bool(secret["metadata"].get("ownerReferences")) and not is_owned(secret, uid)
 
 
 def authority_trouble(cluster: str, secret: Object | None, *, nodes_run: bool, now: datetime) -> Phase | None:
