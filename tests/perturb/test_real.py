@@ -2,6 +2,7 @@
 
 PERTURB_WATCH=kopf|list|both     which watch the process uses (default: list, as shipped)
 PERTURB_REAL=family-create,...   only these scenarios
+PERTURB_FROM=whole-platform/crash/40,...   these go on at that place: a run of hours may be broken off
 """
 
 import json
@@ -23,6 +24,7 @@ ASKED = os.environ.get("PERTURB_WATCH", "list")
 WATCHES: tuple[Watching, ...] = ("kopf", "list") if ASKED == "both" else (("list",) if ASKED == "list" else ("kopf",))
 FAULTS = ("crash", "answer-lost", "call-cut", "kafka-timeout") if FULL else ("crash",)
 PLACES = range(1, 1_000) if FULL or ONLY else range(2, 3)
+FROM = dict(where.rsplit("/", 1) for where in os.environ.get("PERTURB_FROM", "").split(",") if where)
 
 
 @pytest.mark.parametrize("watching", WATCHES)
@@ -32,7 +34,7 @@ async def test_the_end_is_the_same(name: str, watching: Watching, fault: str, pe
     scenario = SCENARIOS[name]
     wanted = await go(perturbed_api, scenario, watching)
     runs: list[tuple[str, Told]] = [("reference", wanted)]
-    for k in PLACES:
+    for k in PLACES[int(FROM.get(f"{name}/{fault}", 1)) - 1 :]:
         told = await go(perturbed_api, scenario, watching, fault, k, wanted)
         runs.append((f"{name}/{fault}/{k}", told))
         note(f"{name}-{watching}-{fault}", runs)
