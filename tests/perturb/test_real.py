@@ -45,8 +45,11 @@ async def test_the_end_is_the_same(name: str, watching: Watching, fault: str, pe
 
 
 def note(name: str, runs: list[tuple[str, Told]]) -> None:
-    """Times of all runs, for the comparison of the watches: build/perturb/<scenario>-<watch>-<fault>.json."""
+    """Times and findings of all runs, at once: build/perturb/<scenario>-<watch>-<fault>.json."""
     folder = Path("build/perturb")
     folder.mkdir(parents=True, exist_ok=True)
-    figures = [{"run": where, "seconds": round(told.seconds, 2), "cpu": round(told.cpu, 2)} for where, told in runs]
+    figures = [
+        {"run": where, "seconds": round(told.seconds, 2), "cpu": round(told.cpu, 2), "findings": told.findings[:20]}
+        for where, told in runs
+    ]
     (folder / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
