@@ -780,6 +780,18 @@ async def test_what_a_deposed_leader_hands_over_for_a_cluster_that_is_gone_is_wi
     assert set(world.get(HANDOVER)["data"]) == {f"{NAMESPACE}.mem.json"}
 
 
+async def test_what_another_leader_handed_over_meanwhile_is_withdrawn_with_its_cluster(world: World) -> None:
+    """Nobody watches Secrets, and this process has read this one lately."""
+    stage = Stage.set(world)
+    await stage.rise()
+    world.put(paused("other"))
+    await stage.settle(within=1)
+    world.edit(HANDOVER, handed_over(f"{NAMESPACE}.other.json"))
+    world.delete(f"MemoryCluster/{NAMESPACE}/other")
+    await stage.settle(within=1)
+    assert set(world.get(HANDOVER)["data"]) == {f"{NAMESPACE}.mem.json"}
+
+
 async def test_nothing_is_withdrawn_before_all_clusters_are_known(world: World) -> None:
     world.ctx.store = Store()
     world.put(handed_over(f"{NAMESPACE}.mem.json"))

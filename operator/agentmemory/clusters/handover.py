@@ -8,7 +8,7 @@ import structlog
 
 from agentmemory.api.labels import MANAGED_BY, MANAGER
 from agentmemory.context import Context
-from agentmemory.core.errors import Invalid
+from agentmemory.core.errors import Invalid, OperatorError
 from agentmemory.core.key import Key
 from agentmemory.core.store import Store
 from agentmemory.engines.apply import Tools
@@ -50,9 +50,12 @@ async def hand_over_as_is(ctx: Context, tools: Tools, cluster: Key, credentials:
         await _write(ctx, tools, cluster, credentials)
 
 
-async def withdraw(ctx: Context, tools: Tools) -> None:
-    """Takes back what was handed over for clusters that are not there, so nobody need have seen them go."""
-    withdrawn = await _patch(ctx, tools, lambda data: dict.fromkeys(_of_gone(ctx.store, data)))
+async def withdraw(ctx: Context, tools: Tools, *, fresh: bool = False) -> None:
+    """Takes back what was handed over for clusters that are not there, so nobody need have seen them go.
+
+    `fresh` reads the Secret anew: another process may have written it while it led.
+    """
+    withdrawn = await _patch(ctx, tools, lambda data: dict.fromkeys(_of_gone(ctx.store, data)), fresh=fresh)
     if withdrawn:
         log.info("withdrawn", keys=sorted(withdrawn))
 
@@ -82,20 +85,20 @@ async def _write(ctx: Context, tools: Tools, cluster: Key, credentials: Credenti
     log.info("handed over", cluster=str(cluster))
 
 
-async def _patch(ctx: Context, tools: Tools, wanted: Callable[[Object], Object]) -> Object:
+async def _patch(ctx: Context, tools: Tools, wanted: Callable[[Object], Object], *, fresh: bool = False) -> Object:
     """Writes what is `wanted` on the data that is there, and returns it; nothing when that is nothing.
 
     Onto the Secret that was looked at: a write that was held up must not undo what came after it. Raises Stale.
     """
     key, secrets = _key(ctx), tools.shared.secrets
     async with tools.shared.turns[key]:  # reconciles of many clusters share this one Secret
-        known = await secrets.get(ctx.kube, key)
+        known = await secrets.get(ctx.kube, key, fresh=fresh)
         data = wanted((known or {}).get("data") or {})
         if not data:
             return data
         try:
             secrets.put(await (_create(ctx, data) if known is None else _change(ctx, known, data)))
-        except Stale:
+        except OperatorError:  # it may have been written all the same
             secrets.forget(key)
             raise
         return data

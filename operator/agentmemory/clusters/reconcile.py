@@ -78,7 +78,7 @@ class ClusterReconciler:
         obj = self._context.store.get(key)
         if obj is None:
             await self._context.kafka.forget(key)
-            await withdraw(self._context, self._tools)
+            await withdraw(self._context, self._tools, fresh=True)
             return Done()
         if is_paused(obj) or is_ending(obj):
             return Done()
