@@ -17,6 +17,7 @@ from agentmemory.api.conditions import condition
 from agentmemory.api.labels import ADOPT_VOLUMES, REGION
 from agentmemory.app import Process
 from agentmemory.cli.where import VIOLATED
+from agentmemory.engines.kafka import names
 from agentmemory.engines.places import REGION_LABEL
 from agentmemory.kube.config import from_file
 from agentmemory.settings import Settings
@@ -182,6 +183,8 @@ async def test_a_machine_of_another_region_and_a_cluster_made_again(
 
         kubectl("delete", "memorycluster", "mem", "-n", PLATFORM)
         kubectl("delete", "pod", "mem-0", "-n", PLATFORM, "--force", "--grace-period=0")
+        # What the garbage collector does, which this API server is without.
+        kubectl("delete", "secret", names.authority_secret("mem"), "-n", PLATFORM)
         kubectl.apply(cluster(US, **{ADOPT_VOLUMES: "true"}))
         renamed = (
             f"RegionViolated: MemoryCluster {PLATFORM}/mem declares {US}; its Volume/mem-0 rests in {EU} (the region"
