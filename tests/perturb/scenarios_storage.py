@@ -55,6 +55,9 @@ TIERED = (put("rise", *BUCKETS[:2], tiered(), brokers()),)
 
 
 def _slow(kafka: FakeKafka) -> None:
+    kafka.placed.clear()  # it placed them when it was first asked: the last broker may not have been there
+    kafka.place()
+    assert LAST_BROKER in kafka.placed.values(), "there is nothing to move"
     kafka.slow_moves = True
 
 
