@@ -89,6 +89,14 @@ class TansuBrokers:
             if "deletionTimestamp" not in pod["metadata"] and pod["status"]["phase"] == "Running"
         }
 
+    def told(self) -> str:
+        """Each pod with its restarts and why its container ended last: where a wait was too long."""
+        return "; ".join(
+            f"{pod['metadata']['name']} {pod['status']['phase']} {status['restartCount']} restarts {status['lastState']}"
+            for pod in self.kubectl.list("pod", self.namespace, f"app={NAME}")
+            for status in pod["status"].get("containerStatuses", ())
+        )
+
     def kill(self, *pods: str) -> None:
         """Kill the pods' processes, with nothing told or flushed, and delete the pods: others come in their place."""
         self.kill_processes(*pods)

@@ -42,7 +42,7 @@ def test_every_pod_is_killed_and_then_all_at_once_and_nothing_is_lost(tansu: Tan
     recovery.note("all broker pods killed", "tansu", secondsToFirstAck=first, acknowledged=RECORDS, lost=len(lost))
     assert not lost, f"{len(lost)} of {RECORDS} acknowledged records are lost: {lost[:20]}"
     assert one_by_one < 10
-    assert first < 30
+    assert first < 30, tansu.told()
 
 
 def test_a_node_is_lost(cluster: Cluster, kubectl: Kubectl, story: Story, tansu: TansuBrokers) -> None:

@@ -35,6 +35,20 @@ def test_whatever_the_size_it_fits_and_keeps_the_rules(memory: int) -> None:
     pool = made.heap if made.policy == "POOLED_HEAP" else made.direct
     assert made.wal_cache + made.block_cache < pool * 3 // 4
     assert made.upload_threshold <= made.wal_cache // 3
+    in_heap = made.cleaner + (made.wal_cache + made.block_cache + made.compaction) * (pool == made.heap)
+    assert in_heap < made.heap * 2 // 3
+
+
+@pytest.mark.parametrize(
+    ("memory", "cleaner", "compaction"),
+    [
+        (MIN_MEMORY, 16 * MIB, 400 * MIB // 12),
+        (8 * GIB, 128 * MIB, 200 * MIB),  # the defaults of Kafka and AutoMQ
+        (32 * GIB, 128 * MIB, 200 * MIB),
+    ],
+)
+def test_what_kafka_and_automq_take_besides(memory: int, cleaner: int, compaction: int) -> None:
+    assert (share_out(memory).cleaner, share_out(memory).compaction) == (cleaner, compaction)
 
 
 def test_options() -> None:

@@ -20,6 +20,10 @@ MAX_HEAP = 6 * GIB
 MAX_LARGE_HEAP = 12 * GIB
 MIN_WAL_CACHE = 96 * MIB
 MIN_BLOCK_CACHE = 64 * MIB
+MAX_CLEANER, MIN_CLEANER = 128 * MIB, 16 * MIB
+"""Kafka's own default, made at start whether or not a topic is compacted: a third of the smallest heap."""
+MAX_COMPACTION, MIN_COMPACTION = 200 * MIB, 32 * MIB
+"""AutoMQ's own default, at its height every few minutes."""
 MAX_UPLOAD = 500 * MIB
 """AutoMQ's own bound of s3.wal.upload.threshold, beside a third of the log's cache."""
 
@@ -41,6 +45,16 @@ class Memory:
     def upload_threshold(self) -> int:
         """At how much the log is uploaded; AutoMQ wants at most a third of its cache."""
         return min(self.wal_cache // 3, MAX_UPLOAD)
+
+    @property
+    def cleaner(self) -> int:
+        """log.cleaner.dedupe.buffer.size, always in the heap. A smaller one maps fewer keys in one go."""
+        return min(max(self.heap // 25, MIN_CLEANER), MAX_CLEANER)
+
+    @property
+    def compaction(self) -> int:
+        """s3.stream.set.object.compaction.cache.size."""
+        return min(max(self.heap // 12, MIN_COMPACTION), MAX_COMPACTION)
 
     @property
     def options(self) -> str:
