@@ -92,7 +92,7 @@ class TansuBrokers:
     def told(self) -> str:
         """Each pod with its restarts and why its container ended last: where a wait was too long."""
         return "; ".join(
-            f"{pod['metadata']['name']} {pod['status']['phase']} {status['restartCount']} restarts {status['lastState']}"
+            f"{pod['metadata']['name']} {pod['status']['phase']} {status['restartCount']}x {status['lastState']}"
             for pod in self.kubectl.list("pod", self.namespace, f"app={NAME}")
             for status in pod["status"].get("containerStatuses", ())
         )
