@@ -86,7 +86,7 @@ async def life(role: str) -> int:
     if file:
         pool = Pool(Path(file))
         pool.listen()
-        app.Process = partial(app.Process, kafka=pool)
+        setattr(app, "Process", partial(app.Process, kafka=pool))  # noqa: B010 - mypy takes it for a type
     return int(await app.main(os.environ, role))
 
 

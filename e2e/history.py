@@ -15,7 +15,7 @@ import random
 import time
 from typing import Any
 
-from agent_client import connection  # beside this file in the pod
+from agent_client import connection  # type: ignore[import-not-found]  # beside this file in the pod
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 

@@ -138,7 +138,7 @@ def told(obj: dict[str, Any] | None) -> str:
     )
 
 
-def until(holds: Callable[[], bool], seconds: float, what: Callable[[], str], every: float = 0.25) -> float:
+def until(holds: Callable[[], object], seconds: float, what: Callable[[], str], every: float = 0.25) -> float:
     """Look every `every` seconds until `holds()`; the seconds it took. Raises GaveUpError with `what()`."""
     began = time.monotonic()
     while not holds():

@@ -16,7 +16,7 @@ from e2e.kubectl import Kubectl, KubectlError, condition_of
 
 def example(name: str, **spec: Any) -> dict[str, Any]:
     """One of the five files, with other spec fields."""
-    obj = copy.deepcopy(yaml.safe_load((EXAMPLES / name).read_text()))
+    obj: dict[str, Any] = copy.deepcopy(yaml.safe_load((EXAMPLES / name).read_text()))
     obj["spec"] |= spec
     return obj
 

@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import time
+from functools import partial
 
 import yaml
 
@@ -40,7 +41,7 @@ def kill_at(moments: list[float], kubectl: Kubectl, release: Release, draw: rand
     for moment in moments:
         time.sleep(max(0.0, began + moment - time.monotonic()))
         role = draw.choice(ROLES)
-        until(lambda role=role: bool(release.pods(role)), 30, lambda role=role: f"role {role} has no pod")
+        until(partial(release.pods, role), 30, partial("role {} has no pod".format, role))
         for pod in release.pods(role):
             kubectl("-n", NAMESPACE, "delete", "pod", pod, "--grace-period=0", "--force", "--wait=false")
             killed.append(pod)

@@ -91,5 +91,5 @@ def a_node_to_lose(kubectl: Kubectl, tansu: TansuBrokers) -> str:
 
 def broker_on(kubectl: Kubectl, node: str) -> str:
     pool = kubectl.get("brokerpool", "brokers", PLATFORM) or {}
-    names = [broker["pod"] for broker in pool["status"]["brokers"]]
+    names: list[str] = [broker["pod"] for broker in pool["status"]["brokers"]]
     return next(n for n in names if (kubectl.get("pod", n, PLATFORM) or {})["spec"]["nodeName"] == node)

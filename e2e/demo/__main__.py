@@ -80,7 +80,7 @@ def down(cluster: Which = "") -> None:
 def choose(name: str) -> clusters.Cluster:
     if name and name not in clusters.NAMES:
         raise StandError(f"there is no cluster called {name!r}: choose one of {', '.join(clusters.NAMES)}")
-    return clusters.choose(name or None)  # type: ignore[arg-type]
+    return clusters.choose(name or None)
 
 
 def main() -> None:
