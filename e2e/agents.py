@@ -1,6 +1,6 @@
 """Runs examples/agent_client.py as pods with a MemoryClient's Secret, as a team would run its own application.
 
-e2e/history.py is beside it in the pods."""
+e2e/history.py and e2e/leaders.py are beside it in the pods."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from e2e.kubectl import GaveUpError, Kubectl, until
 HERE = Path(__file__).resolve().parent
 PROGRAM = HERE.parent / "examples" / "agent_client.py"
 HISTORY = HERE / "history.py"
+LEADERS = HERE / "leaders.py"
 CONFIG_MAP = "agent-client"
 
 
@@ -57,7 +58,7 @@ def install_program(kubectl: Kubectl, namespace: str) -> None:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": CONFIG_MAP, "namespace": namespace},
-            "data": {program.name: program.read_text() for program in (PROGRAM, HISTORY)},
+            "data": {program.name: program.read_text() for program in (PROGRAM, HISTORY, LEADERS)},
         }
     )
 

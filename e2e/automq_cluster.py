@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import yaml
 
 from e2e import agents
 from e2e.demo.story import ready_container
-from e2e.kubectl import Kubectl
+from e2e.kubectl import GaveUpError, Kubectl, KubectlError
 from e2e.objectstore import Keys, ObjectStoreServer
 
 NAMESPACE = "memory-automq"
@@ -18,6 +20,7 @@ TEAM = "automq-agents"
 CREDENTIALS = "s3-credentials"
 BUCKETS = {"agents-data": "automq-e2e-data", "agents-ops": "automq-e2e-ops"}
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+NODES = "agentmemory.dev/cluster=agents"
 BROKERS = "agentmemory.dev/cluster=agents,agentmemory.dev/role=broker"
 
 Object = dict[str, Any]
@@ -45,12 +48,27 @@ class AutoMQ:
             self.kubectl.wait_ready("memorybucket", name, NAMESPACE, 90)
 
     def rise(self, seconds: float) -> None:
-        """The cluster and its pool, until both are ready."""
+        """The cluster and its pool, until both are ready; what their pods said when they do not come up."""
         cluster, pool = (*read("automq/cluster.yaml"), *read("automq/brokers.yaml"))
         cluster["spec"]["image"] = self.image
         self.kubectl.apply(cluster, pool)
-        self.kubectl.wait_ready("memorycluster", "agents", NAMESPACE, seconds)
-        self.kubectl.wait_ready("brokerpool", "brokers", NAMESPACE, seconds)
+        try:
+            self.kubectl.wait_ready("memorycluster", "agents", NAMESPACE, seconds)
+            self.kubectl.wait_ready("brokerpool", "brokers", NAMESPACE, seconds)
+        except GaveUpError as late:
+            raise GaveUpError(f"{late}\n{self.evidence()}") from late
+
+    def evidence(self) -> str:
+        """What became of each node's pod and the end of its log: all of it is removed when the tests end."""
+        found = []
+        for pod in self.kubectl.list("pod", NAMESPACE, NODES):
+            name, status = pod["metadata"]["name"], pod["status"]
+            states = [container["state"] for container in status.get("containerStatuses", [])]
+            found.append(f"--- pod {name}: {status.get('phase')} {json.dumps(states)}")
+            for which in ("--previous", "--previous=false"):
+                with suppress(KubectlError):  # there is no earlier container, or none yet
+                    found.append(self.kubectl("-n", NAMESPACE, "logs", name, "-c", "kafka", "--tail=40", which))
+        return "\n".join(found)
 
     def team(self) -> None:
         """A tenant, and a team's family and client, until the team can work."""
@@ -73,6 +91,35 @@ class AutoMQ:
         agents.AgentPod(self.kubectl, TEAM, name).remove()
         return agents.start(self.kubectl, TEAM, name, self.agent_image, "support-bot-kafka", args[0], "--topic",
                             self.topic, *args[1:])  # fmt: skip
+
+    def leaders(self, on: str = "", seconds: float = 60) -> dict[str, int]:
+        """Brokers' pods with how many of the topic's partitions each leads; waits so long for `on` to lead one."""
+        pod = agents.AgentPod(self.kubectl, TEAM, "leaders")
+        pod.remove()
+        wait = ("--on", on.removeprefix("agents-"), "--seconds", str(seconds)) if on else ()
+        agents.start(self.kubectl, TEAM, pod.name, self.agent_image, "support-bot-kafka", "--topic", self.topic, *wait,
+                     program=agents.LEADERS)  # fmt: skip
+        return {f"agents-{node}": count for node, count in pod.result(seconds + 60).items()}
+
+    def grow_onto(self, broker: str, step: int = 6, times: int = 3) -> int:
+        """Gives the family more partitions until the broker leads some; how many.
+
+        AutoMQ's own balancer moves what has traffic, and a test has next to none: a new broker would stay empty.
+        """
+        for _ in range(times):
+            spec = (self.kubectl.get("topicfamily", "trail", TEAM) or {})["spec"]
+            topics = [{**topic, "partitions": topic["partitions"] + step} for topic in spec["topics"]]
+            patch = json.dumps({"spec": {"topics": topics}})
+            self.kubectl("-n", TEAM, "patch", "topicfamily", "trail", "--type=merge", "-p", patch)
+            self.kubectl.wait_ready("topicfamily", "trail", TEAM, 60)
+            if led := self.leaders(on=broker, seconds=20).get(broker, 0):
+                return led
+        raise GaveUpError(f"{broker} leads none of {topics[0]['partitions']} partitions: {self.leaders()}")
+
+    def services(self) -> set[str]:
+        """Names of the brokers' Services: one that has left for good has none."""
+        found = {service["metadata"]["name"] for service in self.kubectl.list("service", NAMESPACE)}
+        return {name for name in found if name.startswith("agents-1")}
 
     def pool(self) -> Object:
         return self.kubectl.get("brokerpool", "brokers", NAMESPACE) or {}
@@ -98,9 +145,9 @@ class AutoMQ:
         self.kubectl("delete", "namespace", TEAM, "--ignore-not-found", "--wait=false")
         for kind, name in (("memorytenant", "support"), ("brokerpool", "brokers"), ("memorycluster", "agents")):
             self.kubectl.delete(kind, name, NAMESPACE)
-        pods = ("pod", "-l", "agentmemory.dev/cluster=agents")
+        pods = ("pod", "-l", NODES)
         self.kubectl("-n", NAMESPACE, "delete", *pods, "--ignore-not-found", "--now", "--wait=true", timeout=240)
-        claims = ("persistentvolumeclaim", "-l", "agentmemory.dev/cluster=agents")
+        claims = ("persistentvolumeclaim", "-l", NODES)
         self.kubectl("-n", NAMESPACE, "delete", *claims, "--ignore-not-found", "--wait=false")
         for name in BUCKETS:
             self.kubectl.delete("memorybucket", name, NAMESPACE)

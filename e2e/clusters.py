@@ -11,13 +11,16 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import yaml
 
+from e2e.forward import Forwards
 from e2e.stand import gotools, images, kafka_image, oci, operator_image, paths, stand
 from e2e.stand.audit import AuditLog
+from e2e.stand.containerd import complete_names
 from e2e.stand.shell import StandError, run, say
 
 Name = Literal["stand", "kind", "current"]
@@ -68,6 +71,9 @@ class Cluster(Protocol):
 
     def nodes(self) -> list[str]: ...
 
+    def address(self, service: dict[str, Any], port: int) -> str:
+        """`host:port` at which this machine reaches a Service that has a ready pod."""
+
     def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
         """Send a container's main process (the first one's unless named) a signal; UnavailableError off the stand."""
 
@@ -84,6 +90,10 @@ class Base:
     operator_image = operator_image.NAME
     kafka_image = f"local/kafka:{kafka_image.version()}"
     name: Name
+
+    @cached_property
+    def forwards(self) -> Forwards:
+        return Forwards(self.kubectl_program, self.kubeconfig)
 
     @property
     def kubeconfig(self) -> Path:
@@ -113,6 +123,9 @@ class Base:
 
     def nodes(self) -> list[str]:
         return self.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
+
+    def address(self, service: dict[str, Any], port: int) -> str:
+        return self.forwards.address(service["metadata"]["namespace"], service["metadata"]["name"], port)
 
     def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
         raise UnavailableError(
@@ -164,6 +177,10 @@ class StandCluster(Base):
 
     def provide(self, image: oci.Image) -> None:
         images.load(self.stand.nodes(), [image])
+
+    def address(self, service: dict[str, Any], port: int) -> str:
+        """This machine has a way to the Services' own addresses."""
+        return f"{service['spec']['clusterIP']}:{port}"
 
     def signal_pod_process(self, namespace: str, pod: str, signal: str, container: str = "") -> None:
         which = f'?(@.name=="{container}")' if container else "0"
@@ -219,6 +236,8 @@ class KindCluster(Base):
 
     def load_image(self, archive: Path) -> None:
         run([self._kind.kind_path, "load", "image-archive", archive, "--name", KIND_NAME])
+        for node in run([self._kind.kind_path, "get", "nodes", "--name", KIND_NAME]).split():
+            complete_names(["docker", "exec", node, "ctr", "--namespace", "k8s.io"])
 
     def _build(self, folder: str, image: str) -> None:
         containerfile = paths.REPOSITORY / "images" / folder / "Containerfile"

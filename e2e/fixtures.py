@@ -103,9 +103,9 @@ def s3_credentials(objectstore: ObjectStoreServer, kubectl: Kubectl) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def automq_image(cluster: Cluster) -> str:
-    """The name of AutoMQ's image, on every node or to be pulled; skips with the reason where there is none."""
+def automq_image(cluster: Cluster, kubectl: Kubectl) -> str:
+    """The name of AutoMQ's image, which every node has; skips with the reason where there is none that can be used."""
     try:
-        return automq.provide(cluster)
+        return automq.provide(cluster, kubectl)
     except UnavailableError as reason:
         pytest.skip(str(reason))

@@ -1,7 +1,7 @@
 """An S3 server in the cluster: versitygw as a pod with a volume that outlives it, and users made for each test.
 
 It checks credentials, enforces bucket policies with SourceIp and SecureTransport, has versioning and Object Lock; it
-answers 501 to lifecycle, encryption and public access block. Only the stand has its image.
+answers 501 to lifecycle, encryption and public access block. Its image is made here: no cluster of others can have it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ObjectStoreServer:
         """Where this machine reaches it."""
         found = self.kubectl.get("service", NAME, NAMESPACE)
         assert found, f"service {NAMESPACE}/{NAME} is not there: start the server first"
-        return f"http://{found['spec']['clusterIP']}:{PORT}"
+        return f"http://{self.cluster.address(found, PORT)}"
 
     @property
     def pod(self) -> str:

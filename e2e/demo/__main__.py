@@ -31,11 +31,11 @@ EXPECTED = (StandError, HelmError, KubectlError, GaveUpError, RuntimeError)
 @app.command()
 def up(cluster: Which = "", engine: Engine = "kafka") -> None:
     """Run the main job on real parts and leave it running."""
-    engines.check(engine)
+    chosen = choose(cluster)
+    engines.check(engine, chosen.name)
     recorder = Recorder(Console(width=None))
     ok = False
     try:
-        chosen = choose(cluster)
         with stand.in_use(chosen.name):
             tell(chosen, recorder, engine)
         ok = True
@@ -57,7 +57,13 @@ def tell(cluster: clusters.Cluster, recorder: Recorder, engine: str) -> None:
     with recorder.step("install the operator with helm"):
         release.install()
     kubectl = kubectl_of(cluster)
-    Story(kubectl, cluster.operator_image, recorder, engines.choose(engine, cluster, kubectl)).tell()
+    if engine == "automq":
+        with recorder.step("give every node AutoMQ's image"):
+            under = engines.choose(engine, cluster, kubectl)
+            recorder.say(under.image)
+    else:
+        under = engines.choose(engine, cluster, kubectl)
+    Story(kubectl, cluster.operator_image, recorder, under).tell()
     screen.show(recorder.console, recorder, str(cluster.kubeconfig), str(cluster.kubectl_program))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from e2e import automq_image
-from e2e.clusters import Cluster
+from e2e.clusters import Cluster, Name
 from e2e.kubectl import Kubectl
 from e2e.objectstore import ObjectStoreServer
 from e2e.stand.shell import StandError
@@ -26,6 +26,11 @@ class Engine:
     name: str = "kafka"
     image: str = ""
     store: ObjectStoreServer | None = None
+
+    @property
+    def patience(self) -> float:
+        """How long a killed broker's place may take, in seconds: AutoMQ replays no log of a node younger than 60 s."""
+        return 180 if self.name == "automq" else 90
 
     def example(self, file: str) -> Path:
         """The engine's own example where there is one, else the common one."""
@@ -51,16 +56,16 @@ class Engine:
         return [f"{found['status']['bucketName']} in {found['status']['region']}" for found in ready]
 
 
-def check(name: str) -> None:
-    """StandError, before anything is built, when the engine is unknown or its image cannot be had."""
+def check(name: str, cluster: Name) -> None:
+    """StandError, before anything is built, when the engine is unknown or its image cannot be had on that cluster."""
     if name not in NAMES:
         raise StandError(f"there is no engine called {name!r} in the demo: choose one of {', '.join(NAMES)}")
     if name == "automq":
-        automq_image.asked()
+        automq_image.asked(cluster)
 
 
 def choose(name: str, cluster: Cluster, kubectl: Kubectl) -> Engine:
     """The engine on a cluster that is up; gives its nodes the image."""
     if name == "automq":
-        return Engine(name, automq_image.provide(cluster), ObjectStoreServer(cluster, kubectl))
+        return Engine(name, automq_image.provide(cluster, kubectl), ObjectStoreServer(cluster, kubectl))
     return Engine(name)

@@ -144,7 +144,11 @@ class Story:
         victim = pool["status"]["brokers"][0]["pod"]
         before = (self.kubectl.get("pod", victim, PLATFORM) or {})["metadata"]["uid"]
         self.kubectl("-n", PLATFORM, "delete", "pod", victim, "--now", "--wait=false")
-        back = until(lambda: bool(self.replacement(victim, before)), 90, lambda: f"nothing has replaced pod {victim}")
+        back = until(
+            lambda: bool(self.replacement(victim, before)),
+            self.engine.patience,
+            lambda: f"nothing has replaced pod {victim}",
+        )
         replacement = self.replacement(victim, before)
         written = writer.result()
         reader = self.agent("reader-after-fault", "consume", *run, "--expect", events, "--group", "after-fault")
@@ -165,7 +169,7 @@ class Story:
             ("topicfamily", "trail", TEAM),
             ("memoryclient", "support-bot", TEAM),
         ):
-            self.kubectl.wait_ready(kind, name, namespace, 60)
+            self.kubectl.wait_ready(kind, name, namespace, self.engine.patience)
         kept = "with its identity" if replacement == victim else f"by {replacement}"
         self.recorder.say(f"{victim} was replaced {kept} and registered after {back:.1f} s")
         self.recorder.say(f"{written['acknowledged']} acknowledged meanwhile, {read['read']} read back, {lost} lost")

@@ -1,6 +1,7 @@
 """containerd of one node: its configuration, and the images in it."""
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ for folder in /run/containerd /var/lib/cni /var/log/containers; do
 done
 exec "$@"
 """
+
+NAMELESS = ("sha256:", "import-")  # what containerd itself calls an image: by its content, or by the day that it came
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Containerd:
     def load_archive(self, archive: Path) -> None:
         """Imports an image archive of any kind that containerd reads."""
         run([*self._ctr, "images", "import", archive])
+        complete_names(self._ctr)
 
     def signal(self, container: str, name: str) -> None:
         """Sends a container's main process a signal; SIGKILL ends it as a crash would, with nothing told or flushed."""
@@ -86,6 +90,20 @@ class Containerd:
     @property
     def _ctr(self) -> list[str | Path]:
         return ["ctr", "--address", self.socket, "--namespace", "k8s.io"]
+
+
+def complete_names(ctr: Sequence[str | Path]) -> None:
+    """Gives images their whole names; `ctr` is the command that reaches a containerd's images.
+
+    An OCI archive may say `automqinc/automq:1.7.3`, which containerd takes as it stands, and the kubelet looks for
+    `docker.io/automqinc/automq:1.7.3`. The short name goes, so that it cannot be taken for a later archive's image.
+    """
+    for name in run([*ctr, "images", "ls", "-q"]).split():
+        whole = oci.reference(name)
+        if whole == name or "@" in name or name.startswith(NAMELESS):
+            continue
+        run([*ctr, "images", "tag", "--force", name, whole])
+        run([*ctr, "images", "rm", name])
 
 
 def _config(folder: Path) -> str:

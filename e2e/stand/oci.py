@@ -29,11 +29,8 @@ class Image:
 
     @property
     def reference(self) -> str:
-        """The whole name, as container runtimes store it: a first part without a dot or port is no registry."""
-        first, slash, _ = self.name.partition("/")
-        if slash and ("." in first or ":" in first or first == "localhost"):
-            return self.name
-        return f"docker.io/{self.name}" if slash else f"docker.io/library/{self.name}"
+        """The whole name, as container runtimes store it."""
+        return reference(self.name)
 
     def write(self, out: IO[bytes], known: frozenset[str] = frozenset()) -> None:
         """Writes the OCI archive; blobs that the reader already has may be left out."""
@@ -81,6 +78,14 @@ class Recipe:
         content = {"schemaVersion": 2, "mediaType": MANIFEST, "config": _descriptor(CONFIG, config)}
         manifest = _put({**content, "layers": descriptors})
         return Image(self.name, manifest, (manifest, config, *self.layers))
+
+
+def reference(name: str) -> str:
+    """The whole name of an image: a first part without a dot or port is no registry."""
+    first, slash, _ = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
 
 
 def architecture() -> str:
