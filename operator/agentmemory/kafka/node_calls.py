@@ -83,11 +83,17 @@ class NodeCalls:
         return broker_configs.described(answer)
 
     async def _change_excluded(self, add: Sequence[str], remove: Sequence[str]) -> None:
-        """By append and subtract; where the brokers do not know the setting as a list, the list is written anew."""
+        """By append and subtract; where the brokers do not know the setting as a list, the list is written anew.
+
+        One that they hide is written over, and taken away by whoever is readmitted: better too short than to keep an
+        id out for ever. Who leaves at the time says so again with its next move.
+        """
         key = broker_configs.EXCLUDED
         try:
             await self._alter(broker_configs.change_list_request(key, add, remove))
-        except Invalid:
+        except OperatorError as error:
+            if not _may_be_no_list(error):
+                raise
             known = broker_configs.entries((await self._excluded()).get(key))
             others = [entry for entry in known if entry not in (*add, *remove)]
             await self._alter(broker_configs.set_request(key, ",".join([*others, *add])))
@@ -95,3 +101,11 @@ class NodeCalls:
     async def _alter(self, request: Any) -> None:
         key = broker_configs.EXCLUDED
         broker_configs.raise_unless_changed(await self._session.send(request, f"setting {key}", again=True), key)
+
+
+def _may_be_no_list(error: OperatorError) -> bool:
+    """Kafka 4 calls an operation on lists invalid then; 3.9, on which AutoMQ is built, meets it with an exception.
+
+    That may be a fault of the server as well, and then setting the list fails too, or mends it.
+    """
+    return isinstance(error, Invalid) or error.reason == "UnknownServerError"
