@@ -38,6 +38,7 @@ def build() -> None:
     stand.build()
     gotools.helm()
     kafka_image.home()
+    kafka_image.automq_base()
     cached.prune()
 
 

@@ -11,6 +11,7 @@ from e2e.stand.ports import free_ports
 from e2e.stand.shell import StandError, digest, run, step
 
 SOURCE = paths.SOURCES / "kafka"
+AUTOMQ_BASE = paths.SOURCES / "kafka39"
 MODULES = (
     "java.base,java.compiler,java.desktop,java.instrument,java.logging,java.management,java.management.rmi,java.naming,"
     "java.net.http,java.rmi,java.scripting,java.security.jgss,java.security.sasl,java.sql,java.xml,jdk.attach,"
@@ -35,10 +36,11 @@ exec "$(dirname "$(readlink -f "$0")")/kafka-run-class.sh" {main} "$@"
 """
 
 
-def version() -> str:
-    found = re.search(r"<kafka\.version>(.*?)</kafka\.version>", (SOURCE / "pom.xml").read_text())
+def version(source: Path = SOURCE) -> str:
+    pom = source / "pom.xml"
+    found = re.search(r"<kafka\.version>(.*?)</kafka\.version>", pom.read_text())
     if not found:
-        raise StandError(f"{SOURCE / 'pom.xml'} names no kafka.version")
+        raise StandError(f"{pom} names no kafka.version")
     return found[1]
 
 
@@ -51,6 +53,12 @@ def image() -> oci.Image:
 def home() -> Path:
     """A folder with bin/, libs/ and config/ that runs on this machine's Java."""
     return _with_archive(cached.folder("kafka", _home_key(), _build_home))
+
+
+def automq_base() -> Path:
+    """The Apache Kafka that AutoMQ is built on, to run on this machine: libs/ and config/ of a broker, no tools."""
+    key = digest(AUTOMQ_BASE, java.version())
+    return _with_archive(cached.folder("kafka", key, _build_automq_base), AUTOMQ_BASE)
 
 
 def _home_key() -> str:
@@ -67,36 +75,45 @@ def _tools() -> dict[str, str]:
 
 
 def _build_home(folder: Path) -> None:
-    packages.ensure(packages.MAVEN)
-    with step(f"fetching Apache Kafka {version()}'s jars by Maven"):
-        run(
-            [
-                "mvn",
-                "-q",
-                "-B",
-                "-f",
-                SOURCE / "pom.xml",
-                "dependency:copy-dependencies",
-                "-DincludeScope=runtime",
-                f"-DoutputDirectory={folder / 'libs'}",
-            ]
-        )
+    _fetch_jars(SOURCE, folder / "libs")
     shutil.copytree(SOURCE / "bin", folder / "bin")
     shutil.copytree(SOURCE / "config", folder / "config")
     for name, main in _tools().items():
         (folder / "bin" / f"{name}.sh").write_text(WRAPPER.format(main=main))
     for script in (folder / "bin").iterdir():
         script.chmod(0o755)
-    for jar in (folder / "libs").iterdir():
+
+
+def _build_automq_base(folder: Path) -> None:
+    _fetch_jars(AUTOMQ_BASE, folder / "libs")
+    shutil.copytree(AUTOMQ_BASE / "config", folder / "config")
+
+
+def _fetch_jars(source: Path, libs: Path) -> None:
+    packages.ensure(packages.MAVEN)
+    with step(f"fetching Apache Kafka {version(source)}'s jars by Maven"):
+        run(
+            [
+                "mvn",
+                "-q",
+                "-B",
+                "-f",
+                source / "pom.xml",
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+                f"-DoutputDirectory={libs}",
+            ]
+        )
+    for jar in libs.iterdir():
         os.utime(jar, (1, 1))  # a class archive remembers each jar's time: whole seconds, the same in a layer
 
 
-def _with_archive(home_folder: Path) -> Path:
+def _with_archive(home_folder: Path, source: Path = SOURCE) -> Path:
     """Adds the class archive, which knows the path that it is for: so it is made in place."""
     with cached.lock(home_folder.parent / f".{home_folder.name}.jsa.lock", "training Kafka's class archive"):
         if not (home_folder / "kafka.jsa").exists():
             with step("training Kafka's class archive for this machine"), tempfile.TemporaryDirectory() as work:
-                run(["sh", SOURCE / "train.sh", home_folder, work, *map(str, free_ports(2))], env=java.environment())
+                run(["sh", source / "train.sh", home_folder, work, *map(str, free_ports(2))], env=java.environment())
                 shutil.copy(Path(work) / "kafka.jsa", home_folder / ".kafka.jsa")
             (home_folder / ".kafka.jsa").rename(home_folder / "kafka.jsa")
     return home_folder

@@ -20,7 +20,7 @@ from kafka.protocol.admin import (
     IncrementalAlterConfigsResponse,
 )
 
-from agentmemory.kafka.broker_configs import APPEND, BROKER, EXCLUDED, SUBTRACT
+from agentmemory.kafka.broker_configs import APPEND, BROKER, DELETE, EXCLUDED, SET, SUBTRACT
 from agentmemory.kafka.messages import (
     AutomqGetNodesRequest,
     AutomqGetNodesResponse,
@@ -155,6 +155,7 @@ class Front:
             code = LOCKED
         self._note("unregister", node_id, code=code)
         if code == 0:
+            self._state.forget(node_id)
             return None
         return encode(UnregisterBrokerResponse(throttle_time_ms=0, error_code=code, error_message=""), head)
 
@@ -169,6 +170,9 @@ class Front:
         resources = decode(IncrementalAlterConfigsRequest, frame, head).resources
         if not _is_about_all_nodes(resources):
             return None
+        if not self._state.lists:
+            self._note_whole_list(resources[0].configs)
+            return None
         for change in resources[0].configs:
             values = change.value.split(",")
             if change.config_operation == APPEND:
@@ -181,9 +185,17 @@ class Front:
         done = kind(error_code=0, error_message=None, resource_type=BROKER, resource_name="")
         return encode(IncrementalAlterConfigsResponse(throttle_time_ms=0, responses=[done]), head)
 
+    def _note_whole_list(self, changes: Any) -> None:
+        """The broker refuses append and subtract, so they are no changes."""
+        for change in changes:
+            if change.config_operation == SET:
+                self._note("exclude", *map(int, change.value.split(",")))
+            elif change.config_operation == DELETE:
+                self._note("readmit")
+
     async def _describe_configs(self, frame: bytes, head: Head) -> bytes | None:
         resources = decode(DescribeConfigsRequest, frame, head).resources
-        if not _is_about_all_nodes(resources):
+        if not _is_about_all_nodes(resources) or not self._state.lists:
             return None
         kind = DescribeConfigsResponse.DescribeConfigsResult
         entry = kind.DescribeConfigsResourceResult(

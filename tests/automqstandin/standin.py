@@ -1,4 +1,4 @@
-"""AutoMQ's own calls in front of a real Apache Kafka: what they answer follows the real brokers.
+"""AutoMQ's own calls in front of the real Apache Kafka that it is built on: what they answer follows the real brokers.
 
     with FrontedKafka(folder) as kafka:              # processes; a broker names its front as its address
         async with StandIn(kafka) as standin:        # the fronts, in this event loop
@@ -18,6 +18,7 @@ from typing import Self
 
 from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.connection import Credentials
+from e2e.stand import kafka_image
 from tests.automqstandin.front import Call, Front
 from tests.automqstandin.state import State
 from tests.kafka.authority import Authority
@@ -35,7 +36,7 @@ class FrontedKafka(RealKafka):
     """A RealKafka whose brokers have one more listener, in the clear, under the address of their fronts."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, properties=OPEN_TO_ALL)
+        super().__init__(folder, properties=OPEN_TO_ALL, home=kafka_image.automq_base())
         self.fronts: dict[int, int] = {}
         """Port of each broker's front."""
 

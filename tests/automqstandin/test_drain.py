@@ -89,11 +89,13 @@ async def test_three_become_two_and_nothing_is_lost(
     assert producer.acknowledged - await producer.read_back() == set()
 
 
+@pytest.mark.parametrize("lists", [True, False], ids=["list known", "list unknown"])
 async def test_the_operator_dies_after_each_of_its_writes(
-    begin: Begin, standin: StandIn, admin: KafkaAdmin, fronted_kafka: FrontedKafka
+    begin: Begin, standin: StandIn, admin: KafkaAdmin, fronted_kafka: FrontedKafka, lists: bool
 ) -> None:
+    standin.state.lists = lists
     rig = await begin()
-    topic = await make_topic(admin, "acme.drain.deaths")
+    topic = await make_topic(admin, f"acme.drain.deaths-{lists}")
     async with Producer(standin.bootstrap(), fronted_kafka.authority.pem, topic) as producer:
         await rig.until(lambda: len(producer.acknowledged) > 100)
         rig.mortal()
@@ -102,7 +104,7 @@ async def test_the_operator_dies_after_each_of_its_writes(
     assert rig.lives >= 8
     assert list(dict.fromkeys(call.name for call in standin.calls)) == ORDER
     assert set(await admin.get_nodes()) == {1000, 1001}
-    assert standin.state.excluded == ()
+    await eventually(admin.excluded_brokers, lambda found: found == frozenset())
     assert objects_of(rig.world, 1002) == []
     assert producer.failed == []
     assert producer.acknowledged - await producer.read_back() == set()

@@ -127,9 +127,18 @@ class RealKafka:
     """A context manager. Node ids as the operator gives them: controllers below 1000, brokers from 1000."""
 
     def __init__(
-        self, folder: Path, brokers: int = 1, controllers: int = 1, heap: str = HEAP, properties: str = ""
+        self,
+        folder: Path,
+        brokers: int = 1,
+        controllers: int = 1,
+        heap: str = HEAP,
+        properties: str = "",
+        home: Path | None = None,
     ) -> None:
-        """`heap`: of each broker, as Java writes it (`1g`); controllers and tools have HEAP. `properties`: of all."""
+        """`heap`: of each broker, as Java writes it (`1g`); controllers and tools have HEAP. `properties`: of all.
+
+        `home`: another Apache Kafka than the one that the operator runs.
+        """
         self.folder = folder
         self._heap = heap
         self._properties = properties
@@ -137,7 +146,7 @@ class RealKafka:
         self.cluster_id = id_text(uuid.uuid4()).replace("-", "A")
         self.nodes: dict[int, Node] = {}
         self._brokers, self._controllers = brokers, controllers
-        self._home = kafka_image.home()
+        self._home = home or kafka_image.home()
         self._quorum = ""
 
     def __enter__(self) -> Self:
@@ -238,7 +247,9 @@ class RealKafka:
         # The class archive makes a start three times faster; it is for the jars in this order.
         shared = [f"-XX:SharedArchiveFile={self._home / 'kafka.jsa'}", "-Xshare:auto", "-Xlog:cds=off"]
         jars = ":".join(map(str, sorted((self._home / "libs").glob("*.jar"))))
-        logging = f"-Dlog4j2.configurationFile={self._logging}"
+        own = self._home / "config/log4j.properties"  # Kafka 3.9 has Log4j 1, and knows nothing of the other's file
+        name = f"log4j.configuration={own.as_uri()}" if own.exists() else f"log4j2.configurationFile={self._logging}"
+        logging = f"-D{name}"
         # The kernel ends it with us even when we are killed.
         bound = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
         return [*bound, "java", "-Xms64m", f"-Xmx{heap}", *JAVA, *shared, logging, "-cp", jars, main, *arguments]

@@ -1,7 +1,7 @@
-"""What is rendered for AutoMQ, less its own settings, on a real Apache Kafka: a static quorum, the balancer's way in.
+"""What is rendered for AutoMQ, less its own settings, on the Apache Kafka that it is built on.
 
-The vendor's image is not to be had here. What both have in common is this: the quorum, the listeners, the certificates,
-the password that a config provider reads, and the rights of the balancer's user.
+The vendor's image is not to be had here. What both have in common is this: the static quorum, the listeners, the
+certificates, the password that a config provider reads, and the rights of the balancer's user.
 """
 
 import asyncio
@@ -30,9 +30,10 @@ from agentmemory.engines.kafka.names import CONTROLLER_PORT, LOG_DIR, TLS
 from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.credentials import Credentials
 from agentmemory.kafka.model import CreatedTopic, NewTopicSpec, QuorumView, id_text
+from e2e.stand import kafka_image
 from tests.engines.builders import automq_broker, automq_controller, automq_model
 from tests.kafka.conftest import eventually
-from tests.kafka.realkafka import LOGGING, Node, RealKafka, free_port
+from tests.kafka.realkafka import Node, RealKafka, free_port
 
 pytestmark = pytest.mark.kafka
 
@@ -46,13 +47,11 @@ class StaticKafka(RealKafka):
     """Nodes that run on the rendered configuration; only hosts, ports and paths are this machine's."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, brokers=1, controllers=3)
+        super().__init__(folder, brokers=1, controllers=3, home=kafka_image.automq_base())
         self.ports = {node_id: free_port() for node_id in range(3)}
         self.password = balancer.password("mem", "the authority's key")
 
     def __enter__(self) -> "StaticKafka":
-        self._logging = self.folder / "log4j2.properties"
-        self._logging.write_text(LOGGING)
         try:
             # One is formatted by Kafka's own tool, which reads the whole file; the others get what it writes.
             nodes = [self._start(self._add_controller(0))]
@@ -104,7 +103,7 @@ class StaticKafka(RealKafka):
         )
         address = f"localhost:{self.nodes[1000].ports['CLIENTS']}"
         arguments = ("--bootstrap-server", address, "--command-config", str(settings))
-        command = self._java("org.apache.kafka.tools.BrokerApiVersionsCommand", *arguments)
+        command = self._java("kafka.admin.BrokerApiVersionsCommand", *arguments)
         place = command.index("-cp")
         command[place:place] = options
         return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
