@@ -33,6 +33,10 @@ class Robots:
         self._namespaces = namespaces
         self._nodes = nodes
         self._disks: dict[str, str] = {}
+        self.acts = 0
+        """How often one did something."""
+        self.rounds = 0
+        """How often all of them have looked at everything."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -42,6 +46,7 @@ class Robots:
                     await self._collect()
                 if self._nodes:
                     await self._keep_pods()
+                self.rounds += tick % COLLECTS == 0
             await asyncio.sleep(TICK)
 
     async def _collect(self) -> None:
@@ -53,6 +58,7 @@ class Robots:
         alive = {obj["metadata"]["uid"] for kind in OWNERS for obj in await self._list(kind)}
         for obj in owned:
             if not alive & {it["uid"] for it in obj["metadata"]["ownerReferences"]}:
+                self.acts += 1
                 await self._admin.delete(key_of(obj), uid=obj["metadata"]["uid"])
 
     async def _list(self, kind: str) -> list[Object]:
@@ -63,9 +69,11 @@ class Robots:
         """The kubelets."""
         pods = {obj["metadata"]["name"]: obj for obj in (await self._admin.list("Pod", NAMESPACE))[0]}
         for node_id in [it for it in self._kafka.brokers if f"mem-{it}" not in pods]:
+            self.acts += 1
             self._kafka.stop(node_id)
         for claim in (await self._admin.list("PersistentVolumeClaim", NAMESPACE))[0]:
             if claim["metadata"].get("finalizers"):  # its controller is not there to take it off
+                self.acts += 1
                 await self._admin.merge_patch(key_of(claim), {"metadata": {"finalizers": None}})
         for pod in pods.values():
             if "initContainerStatuses" not in (pod.get("status") or {}) and await self._mounts_are_there(pod):
@@ -87,6 +95,7 @@ class Robots:
             self._kafka.leader = node_id
 
     async def _tell(self, pod: Object, status: Object) -> None:
+        self.acts += 1
         await self._admin.merge_patch(key_of(pod), {"status": status}, subresource="status")
 
     async def _mounts_are_there(self, pod: Object) -> bool:
