@@ -32,6 +32,11 @@ class Engine:
         """How long a killed broker's place may take, in seconds: AutoMQ replays no log of a node younger than 60 s."""
         return 180 if self.name == "automq" else 90
 
+    @property
+    def ready_again(self) -> float:
+        """How long all may take to be Ready once a broker has taken that place, in seconds."""
+        return 180 if self.name == "automq" else 60
+
     def example(self, file: str) -> Path:
         """The engine's own example where there is one, else the common one."""
         own = EXAMPLES / self.name / file

@@ -169,7 +169,7 @@ class Story:
             ("topicfamily", "trail", TEAM),
             ("memoryclient", "support-bot", TEAM),
         ):
-            self.kubectl.wait_ready(kind, name, namespace, self.engine.patience)
+            self.kubectl.wait_ready(kind, name, namespace, self.engine.ready_again)
         kept = "with its identity" if replacement == victim else f"by {replacement}"
         self.recorder.say(f"{victim} was replaced {kept} and registered after {back:.1f} s")
         self.recorder.say(f"{written['acknowledged']} acknowledged meanwhile, {read['read']} read back, {lost} lost")
