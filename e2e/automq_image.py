@@ -23,7 +23,7 @@ from e2e.prepull import pull
 
 VARIABLE = "AGENTMEMORY_AUTOMQ_IMAGE"
 EXAMPLE = "automqinc/automq:1.7.3"
-WAY_OUT = f"set {VARIABLE} to a registry name ({EXAMPLE}) or to the path of an image archive"
+WAY_OUT = f"set {VARIABLE} to the path of an image archive, or in kind to a registry name ({EXAMPLE})"
 SAVE = "`docker pull {0} && docker save -o automq.tar {0}`"
 CONTAINERD_NAME = "io.containerd.image.name"
 REFERENCE = "org.opencontainers.image.ref.name"

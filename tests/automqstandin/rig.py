@@ -4,7 +4,8 @@
     await rig.until(rig.registered({1000, 1001, 1002}))
 
 After `mortal` each process of the operator makes one write, to Kubernetes or to Kafka, does not learn what came of it,
-and is gone: the next one begins with what is there. A call to Kafka that was made before in the same words is no write.
+and is gone: the next one begins with what is there. Where brokers hide the list of excluded ones every life begins with
+saying it again: what was said before in the same words is no write then, or no life would get on.
 """
 
 import asyncio
@@ -171,7 +172,8 @@ class Rig:
             raise Drop
 
     def _die_after_call(self, call: Call) -> bool:
-        self._dead = self._mortal and self.standin.calls.count(call) == 1
+        again = not self.standin.state.lists and self.standin.calls.count(call) > 1
+        self._dead |= self._mortal and not again
         return self._dead
 
 

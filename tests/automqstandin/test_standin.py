@@ -9,7 +9,7 @@ from agentmemory.kafka.model import NewTopicSpec, PartitionRef, or_raise
 from agentmemory.kafka.nodes import ACTIVE, FENCED
 from tests.automqstandin.front import Call
 from tests.automqstandin.standin import FrontedKafka, StandIn
-from tests.kafka.conftest import eventually
+from tests.kafka.conftest import eventually, set_and_take_away_whole_list
 
 pytestmark = pytest.mark.kafka
 
@@ -95,10 +95,6 @@ async def test_a_list_that_brokers_do_not_know_is_set_and_taken_away_as_a_whole(
         with pytest.raises(Transient) as refused:
             await admin._alter(change_list_request(EXCLUDED, ["7"], []))
         assert refused.value.reason == "UnknownServerError"
-        for _ in range(2):
-            await admin.exclude_broker(7)
-            await eventually(admin.excluded_brokers, lambda found: found is None)
-        await admin.readmit_broker(7)
-        await eventually(admin.excluded_brokers, lambda found: found == frozenset())
+        await set_and_take_away_whole_list(admin)
     finally:
         await admin.close()

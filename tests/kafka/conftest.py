@@ -38,3 +38,12 @@ async def eventually(look: Callable[[], Awaitable[T]], wanted: Callable[[T], boo
     except TimeoutError:
         raise AssertionError(f"not within {limit} s; last seen: {seen}") from None
     return seen
+
+
+async def set_and_take_away_whole_list(admin: KafkaAdmin) -> None:
+    """The excluded brokers where no broker knows that list: it is set again and again, hidden, and taken away."""
+    for _ in range(2):
+        await admin.exclude_broker(7)
+        await eventually(admin.excluded_brokers, lambda found: found is None)
+    await admin.readmit_broker(7)
+    await eventually(admin.excluded_brokers, lambda found: found == frozenset())

@@ -14,7 +14,7 @@ from agentmemory.kafka.admin import KafkaAdmin
 from agentmemory.kafka.broker_configs import APPEND, BROKER, DELETE, EXCLUDED, SET, SUBTRACT
 from agentmemory.kafka.node_calls import NodeCalls
 from agentmemory.kafka.session import Session
-from tests.kafka.conftest import eventually
+from tests.kafka.conftest import set_and_take_away_whole_list
 from tests.kafka.realkafka import RealKafka
 
 UNKNOWN_SERVER_ERROR, CLUSTER_AUTHORIZATION_FAILED, INVALID_CONFIG = -1, 31, 40
@@ -118,10 +118,6 @@ async def test_kafka_4_takes_it_as_a_whole_and_hides_it(real_kafka: RealKafka) -
     """Kafka 3.9, on which AutoMQ is built, is asked in tests/automqstandin."""
     admin = KafkaAdmin(real_kafka.credentials())
     try:
-        for _ in range(2):
-            await admin.exclude_broker(7)
-            await eventually(admin.excluded_brokers, lambda found: found is None)
-        await admin.readmit_broker(7)
-        await eventually(admin.excluded_brokers, lambda found: found == frozenset())
+        await set_and_take_away_whole_list(admin)
     finally:
         await admin.close()
